@@ -1,0 +1,1 @@
+//! The control protocol between focus and mixer: the .proto and plain types.

@@ -1,0 +1,1 @@
+//! Media mixer: mixes audio and forwards video for conferences.

@@ -1,0 +1,1 @@
+//! SIP registrar, B2BUA and conference focus.

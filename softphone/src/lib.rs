@@ -1,0 +1,1 @@
+//! SIP softphone: command line, window, or headless with files as microphone and camera.

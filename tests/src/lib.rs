@@ -1,0 +1,1 @@
+//! Simulated world, interop with real clients, vectors and house rules.
