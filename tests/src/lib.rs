@@ -1,1 +1,2 @@
-//! Simulated world, interop with real clients, vectors and house rules.
+//! What the system tests, the demo and the benchmarks share: starting the services, driving real
+//! clients, and listening to what they recorded.
