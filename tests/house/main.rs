@@ -1,6 +1,8 @@
 //! The house rules of docs/ARCHITECTURE.md, checked: who may depend on whom, what a core may not
 //! touch, and how long a file may grow.
 
+#![allow(clippy::expect_used, clippy::panic, reason = "a test program")]
+
 mod arrows;
 mod cores;
 mod file_size;

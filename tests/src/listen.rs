@@ -1,0 +1,182 @@
+//! Listening by measuring: which tones are in a recording, and whose voice.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use realfft::RealFftPlanner;
+
+/// A mono recording, samples in −1..1.
+#[derive(Debug, Clone)]
+pub struct Recording {
+    /// Samples of the first channel.
+    pub samples: Vec<f32>,
+    /// Samples a second.
+    pub rate: u32,
+}
+
+impl Recording {
+    /// Reads a WAV file. A header that its writer had no time to finish is tolerated: the samples
+    /// then reach to the end of the file.
+    pub fn read(file: &Path) -> Result<Self> {
+        let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+        if bytes.len() < 44 || &bytes[..4] != b"RIFF" {
+            bail!("{} is no WAV file ({} bytes)", file.display(), bytes.len());
+        }
+        let word = |at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
+        let channels = usize::from(word(22).max(1));
+        let rate = u32::from_le_bytes([bytes[24], bytes[25], bytes[26], bytes[27]]);
+        let width = usize::from(word(34) / 8);
+        let start = bytes.windows(4).position(|tag| tag == b"data").map_or(44, |at| at + 8);
+        let data = bytes.get(start..).unwrap_or_default();
+        let sample = |frame: &[u8]| match width {
+            2 => f32::from(i16::from_le_bytes([frame[0], frame[1]])) / 32_768.0,
+            4 => {
+                i32::from_le_bytes([frame[0], frame[1], frame[2], frame[3]]) as f32 / 2f32.powi(31)
+            }
+            _ => 0.0,
+        };
+        if width != 2 && width != 4 {
+            bail!("{}: {width} bytes a sample are not understood", file.display());
+        }
+        let samples = data.chunks_exact(width * channels).map(sample).collect();
+        Ok(Self { samples, rate })
+    }
+
+    /// Seconds of sound, silence included.
+    pub fn seconds(&self) -> f64 {
+        self.samples.len() as f64 / f64::from(self.rate)
+    }
+
+    /// The level of a tone in dB relative to full scale: the median over windows of 100 ms, so a click
+    /// or a short gap does not count but a tone that is there less than half of the time is absent.
+    pub fn tone_level(&self, hertz: f64) -> f64 {
+        let mut levels = self.tone_levels(hertz);
+        if levels.is_empty() {
+            return f64::NEG_INFINITY;
+        }
+        levels.sort_by(f64::total_cmp);
+        levels[levels.len() / 2]
+    }
+
+    /// The loudest that a tone ever is for 100 ms, in dB relative to full scale.
+    pub fn tone_peak(&self, hertz: f64) -> f64 {
+        self.tone_levels(hertz).into_iter().fold(f64::NEG_INFINITY, f64::max)
+    }
+
+    fn tone_levels(&self, hertz: f64) -> Vec<f64> {
+        let window = self.rate as usize / 10;
+        self.samples.chunks_exact(window).map(|part| goertzel(part, hertz, self.rate)).collect()
+    }
+}
+
+/// The level of `hertz` in one Hann window, dB relative to a full-scale sine.
+fn goertzel(samples: &[f32], hertz: f64, rate: u32) -> f64 {
+    let count = samples.len() as f64;
+    let omega = std::f64::consts::TAU * hertz / f64::from(rate);
+    let (mut re, mut im) = (0.0, 0.0);
+    for (n, sample) in samples.iter().enumerate() {
+        let hann = 0.5 - 0.5 * (std::f64::consts::TAU * n as f64 / count).cos();
+        let value = f64::from(*sample) * hann;
+        re += value * (omega * n as f64).cos();
+        im -= value * (omega * n as f64).sin();
+    }
+    let amplitude = 4.0 * (re * re + im * im).sqrt() / count;
+    20.0 * amplitude.max(1e-9).log10()
+}
+
+/// How clearly `voice` is somewhere in `heard`, whatever the delay: the highest peak of their
+/// cross-correlation over its root mean square. An absent voice gives about 5 (the largest of many
+/// random values), a present one far more.
+pub fn voice_presence(voice: &Recording, heard: &Recording) -> f64 {
+    let rate = 8000;
+    let voice = whiten(&resample(voice, rate));
+    let heard = whiten(&resample(heard, rate));
+    let length = (voice.len() + heard.len()).next_power_of_two();
+    let mut planner = RealFftPlanner::<f32>::new();
+    let forward = planner.plan_fft_forward(length);
+    let inverse = planner.plan_fft_inverse(length);
+    let transform = |samples: &[f32]| {
+        let mut input = forward.make_input_vec();
+        input[..samples.len()].copy_from_slice(samples);
+        let mut output = forward.make_output_vec();
+        forward.process(&mut input, &mut output).map(|()| output)
+    };
+    let (Ok(a), Ok(b)) = (transform(&voice), transform(&heard)) else { return 0.0 };
+    let mut product: Vec<_> = a.iter().zip(&b).map(|(a, b)| a.conj() * b).collect();
+    let last = product.len() - 1;
+    product[0].im = 0.0;
+    product[last].im = 0.0;
+    let mut correlation = inverse.make_output_vec();
+    if inverse.process(&mut product, &mut correlation).is_err() {
+        return 0.0;
+    }
+    let peak = correlation.iter().fold(0f32, |peak, value| peak.max(value.abs()));
+    let power: f64 = correlation.iter().map(|value| f64::from(*value).powi(2)).sum();
+    f64::from(peak) / (power / correlation.len() as f64).sqrt().max(1e-12)
+}
+
+/// Linear interpolation is enough here: both sides are treated alike and only a peak is looked for.
+fn resample(recording: &Recording, rate: u32) -> Vec<f32> {
+    let step = f64::from(recording.rate) / f64::from(rate);
+    let count = (recording.samples.len() as f64 / step) as usize;
+    (0..count)
+        .map(|n| {
+            let at = n as f64 * step;
+            let left = at as usize;
+            let right = (left + 1).min(recording.samples.len() - 1);
+            let part = (at - left as f64) as f32;
+            recording.samples[left] * (1.0 - part) + recording.samples[right] * part
+        })
+        .collect()
+}
+
+/// Takes the strong low tones out of speech (first difference), which makes its correlation peak sharp.
+fn whiten(samples: &[f32]) -> Vec<f32> {
+    samples.windows(2).map(|pair| pair[1] - 0.95 * pair[0]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tone(hertz: f64, rate: u32, seconds: u32) -> Recording {
+        let samples = (0..rate * seconds)
+            .map(|n| {
+                (std::f64::consts::TAU * hertz * f64::from(n) / f64::from(rate)).sin() as f32 / 2.0
+            })
+            .collect();
+        Recording { samples, rate }
+    }
+
+    /// White noise (splitmix64), a different sequence for each seed.
+    fn noise(seed: u64, count: usize) -> Vec<f32> {
+        let mut state = seed.wrapping_mul(0x5851_f42d_4c95_7f2d);
+        (0..count)
+            .map(|_| {
+                state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mut z = state;
+                z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                ((z ^ (z >> 31)) >> 40) as f32 / 8_388_608.0 - 1.0
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_tone_is_heard_at_its_level_and_no_other() {
+        let recording = tone(440.0, 48_000, 2);
+        assert!((recording.tone_level(440.0) + 6.0).abs() < 0.5);
+        assert!(recording.tone_level(660.0) < -60.0);
+    }
+
+    #[test]
+    fn a_voice_is_found_at_any_delay_and_a_stranger_is_not() {
+        let voice = Recording { samples: noise(1, 80_000), rate: 16_000 };
+        let other = Recording { samples: noise(2, 80_000), rate: 16_000 };
+        let mut samples = vec![0.0; 7001];
+        samples.extend(voice.samples.iter().zip(noise(3, 80_000)).map(|(v, n)| v * 0.3 + n * 0.3));
+        let heard = Recording { samples, rate: 16_000 };
+        assert!(voice_presence(&voice, &heard) > 30.0);
+        assert!(voice_presence(&other, &heard) < 8.0);
+    }
+}

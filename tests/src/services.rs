@@ -1,0 +1,177 @@
+//! The two services as a test runs them: the release binaries on free ports with a written configuration.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::ports;
+use crate::process::Program;
+
+/// Where the release binaries are: `PARLEY_BIN_DIR`, else `target/release` of this workspace.
+pub fn binary(name: &str) -> Result<PathBuf> {
+    let directory = std::env::var_os("PARLEY_BIN_DIR").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/release"),
+        PathBuf::from,
+    );
+    let path = directory.join(name);
+    if !path.exists() {
+        bail!("{} is missing: run `make build`", path.display());
+    }
+    Ok(path)
+}
+
+/// An empty directory for what a test writes, under `target/`, kept for looking at afterwards.
+pub fn scratch(name: &str) -> Result<PathBuf> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/interop").join(name);
+    if directory.exists() {
+        std::fs::remove_dir_all(&directory)?;
+    }
+    std::fs::create_dir_all(&directory)?;
+    Ok(directory.canonicalize()?)
+}
+
+/// Accounts that every test registrar knows: user and password.
+pub const ACCOUNTS: &[(&str, &str)] =
+    &[("alice", "wonderland"), ("bob", "builder"), ("carol", "singers")];
+
+/// A running mixer and registrar.
+#[derive(Debug)]
+pub struct Services {
+    /// The mixer.
+    pub mixer: Program,
+    /// The registrar.
+    pub registrar: Program,
+    /// SIP port, UDP and TCP.
+    pub sip: u16,
+    registrar_http: u16,
+    mixer_http: u16,
+    directory: PathBuf,
+}
+
+impl Services {
+    /// Starts both with their files in `directory` and waits until they are healthy.
+    pub fn start(directory: &Path) -> Result<Self> {
+        let [sip, registrar_http, control, mixer_http] =
+            [ports::free()?, ports::free()?, ports::free()?, ports::free()?];
+        std::fs::write(
+            directory.join("mixer.toml"),
+            format!(
+                "[control]\nlisten = \"127.0.0.1:{control}\"\n[http]\nlisten = \"127.0.0.1:{mixer_http}\"\n"
+            ),
+        )?;
+        let accounts: String = ACCOUNTS
+            .iter()
+            .map(|(user, password)| {
+                format!("[[accounts]]\nuser = \"{user}\"\npassword = \"{password}\"\n")
+            })
+            .collect();
+        std::fs::write(
+            directory.join("registrar.toml"),
+            format!(
+                "[sip]\nlisten = [\"127.0.0.1:{sip}\"]\n[mixer]\naddress = \"127.0.0.1:{control}\"\n\
+                 [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n{accounts}"
+            ),
+        )?;
+        let services = Self {
+            mixer: start(directory, "media-mixer", "mixer.toml")?,
+            registrar: start(directory, "sip-registrar", "registrar.toml")?,
+            sip,
+            registrar_http,
+            mixer_http,
+            directory: directory.to_owned(),
+        };
+        services.wait_healthy()?;
+        Ok(services)
+    }
+
+    /// Starts the mixer again after it was ended.
+    pub fn restart_mixer(&mut self) -> Result<()> {
+        self.mixer = start(&self.directory, "media-mixer", "mixer.toml")?;
+        self.wait_healthy()
+    }
+
+    /// The URI of a meeting.
+    pub fn conference(&self, name: &str) -> String {
+        format!("sip:{name}@127.0.0.1:{}", self.sip)
+    }
+
+    /// The registrar's metrics page.
+    pub fn registrar_metrics(&self) -> Result<String> {
+        http_get(self.registrar_http, "/metrics")
+    }
+
+    /// The mixer's metrics page.
+    pub fn mixer_metrics(&self) -> Result<String> {
+        http_get(self.mixer_http, "/metrics")
+    }
+
+    /// Waits until both say that they are healthy, the registrar's word including its mixer.
+    pub fn wait_healthy(&self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(15);
+        loop {
+            let both = http_get(self.mixer_http, "/healthz")
+                .and_then(|_| http_get(self.registrar_http, "/healthz"));
+            match both {
+                Ok(_) => return Ok(()),
+                Err(error) if Instant::now() > deadline => {
+                    return Err(error.context(format!(
+                        "the services did not become healthy\n{}\n{}",
+                        self.mixer.output(),
+                        self.registrar.output()
+                    )));
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+}
+
+fn start(directory: &Path, name: &str, config: &str) -> Result<Program> {
+    let log = directory.join(format!("{name}.log"));
+    Program::start(
+        name,
+        Command::new(binary(name)?).arg("--config").arg(directory.join(config)),
+        &log,
+    )
+}
+
+/// The sum of all samples of a metric whose labels contain `labels`.
+pub fn metric(page: &str, name: &str, labels: &str) -> f64 {
+    page.lines()
+        .filter(|line| {
+            line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' ']))
+                && line.contains(labels)
+        })
+        .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+        .sum()
+}
+
+/// The body of an HTTP answer 200 from 127.0.0.1.
+pub fn http_get(port: u16, path: &str) -> Result<String> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port))?;
+    stream.set_read_timeout(Some(Duration::from_secs(2)))?;
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    let (head, body) = answer.split_once("\r\n\r\n").context("half an HTTP answer")?;
+    if !head.starts_with("HTTP/1.1 200") {
+        bail!("{path}: {}", head.lines().next().unwrap_or_default());
+    }
+    Ok(body.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::metric;
+
+    #[test]
+    fn metrics_are_summed_by_label() {
+        let page = "# HELP a_total x\na_total{leg=\"1\"} 3\na_total{leg=\"2\"} 4\na_total_b 9\n";
+        assert_eq!(metric(page, "a_total", ""), 7.0);
+        assert_eq!(metric(page, "a_total", "leg=\"2\""), 4.0);
+    }
+}
