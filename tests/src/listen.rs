@@ -115,17 +115,16 @@ pub fn voice_presence(voice: &Recording, heard: &Recording) -> f64 {
     f64::from(peak) / (power / correlation.len() as f64).sqrt().max(1e-12)
 }
 
-/// Linear interpolation is enough here: both sides are treated alike and only a peak is looked for.
+/// Each sample is the mean of the samples it stands for, which keeps higher tones from folding down.
 fn resample(recording: &Recording, rate: u32) -> Vec<f32> {
     let step = f64::from(recording.rate) / f64::from(rate);
     let count = (recording.samples.len() as f64 / step) as usize;
     (0..count)
         .map(|n| {
-            let at = n as f64 * step;
-            let left = at as usize;
-            let right = (left + 1).min(recording.samples.len() - 1);
-            let part = (at - left as f64) as f32;
-            recording.samples[left] * (1.0 - part) + recording.samples[right] * part
+            let start = (n as f64 * step) as usize;
+            let end = (((n + 1) as f64 * step) as usize).clamp(start + 1, recording.samples.len());
+            let part = &recording.samples[start..end];
+            part.iter().sum::<f32>() / part.len() as f32
         })
         .collect()
 }
