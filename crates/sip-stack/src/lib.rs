@@ -1,1 +1,5 @@
 //! SIP messages, transactions, dialogs and digest as plain values (RFC 3261).
+
+pub mod flow;
+pub mod message;
+pub mod token;
