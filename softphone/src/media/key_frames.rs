@@ -1,0 +1,116 @@
+//! When to make a key frame, and when to ask for one.
+
+use std::time::{Duration, Instant};
+
+/// At most one key frame per 500 ms, however many ask (RFC 5104 §3.5.1.2 lets a sender do so).
+pub const MIN_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The sending side: gathers wishes for a key frame of our picture.
+#[derive(Debug, Clone, Default)]
+pub struct KeyFrameGate {
+    wanted: bool,
+    last: Option<Instant>,
+}
+
+impl KeyFrameGate {
+    /// A receiver asked by PLI or FIR, or a new receiver is there.
+    pub fn want(&mut self) {
+        self.wanted = true;
+    }
+
+    /// Whether the encoder shall make a key frame now. A wish that comes too early is kept.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= MIN_INTERVAL);
+        if !(self.wanted && due) {
+            return false;
+        }
+        self.wanted = false;
+        self.last = Some(now);
+        true
+    }
+}
+
+/// The receiving side of one picture: asks for a key frame until one comes.
+#[derive(Debug, Clone, Default)]
+pub struct KeyFrameWish {
+    open: bool,
+    asked: Option<Instant>,
+    count: u64,
+}
+
+impl KeyFrameWish {
+    /// The decoder cannot go on without a key frame.
+    pub fn want(&mut self) {
+        self.open = true;
+    }
+
+    /// A key frame arrived whole.
+    pub fn satisfied(&mut self) {
+        self.open = false;
+    }
+
+    /// Whether the decoder waits for a key frame.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// Whether to send a PLI now; repeated while none came.
+    pub fn take(&mut self, now: Instant) -> bool {
+        if !self.open || self.next().is_some_and(|at| now < at) {
+            return false;
+        }
+        self.asked = Some(now);
+        self.count += 1;
+        true
+    }
+
+    /// When [`take`](Self::take) may next say yes.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        self.asked.filter(|_| self.open).map(|asked| asked + MIN_INTERVAL)
+    }
+
+    /// How often we asked.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_wishes_make_one_key_frame_and_an_early_one_waits() {
+        let t0 = Instant::now();
+        let mut gate = KeyFrameGate::default();
+        assert!(!gate.take(t0));
+        gate.want();
+        gate.want();
+        assert!(gate.take(t0));
+        assert!(!gate.take(t0));
+        gate.want();
+        assert!(!gate.take(t0 + MIN_INTERVAL / 2));
+        assert!(gate.take(t0 + MIN_INTERVAL), "the wish was kept");
+    }
+
+    #[test]
+    fn a_pli_is_repeated_until_the_key_frame_is_there() {
+        let t0 = Instant::now();
+        let mut wish = KeyFrameWish::default();
+        assert!(!wish.take(t0));
+        wish.want();
+        assert!(wish.take(t0));
+        assert!(!wish.take(t0 + MIN_INTERVAL / 2));
+        assert_eq!(wish.next(), Some(t0 + MIN_INTERVAL));
+        assert!(wish.take(t0 + MIN_INTERVAL));
+        wish.satisfied();
+        assert!(!wish.take(t0 + MIN_INTERVAL * 4));
+        assert_eq!((wish.count(), wish.next()), (2, None));
+        wish.want();
+        assert!(wish.take(t0 + MIN_INTERVAL * 4));
+    }
+}
