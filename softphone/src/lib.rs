@@ -4,3 +4,4 @@
 //! window, threads, command line) is the binary.
 
 pub mod core;
+pub mod media;
