@@ -1,6 +1,6 @@
 //! Bytes → values.
 
-use super::{Headers, Message, Method};
+use super::{Headers, MAX_HEADERS, MAX_MESSAGE, Message, Method, Request, Response, Uri, grammar};
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -55,7 +55,166 @@ pub struct PartialRequest {
 
 /// Reads one message. `bytes` is one datagram, or one message cut out of a stream by
 /// [`crate::framing::StreamFramer`].
+///
+/// A message that parses has a good topmost Via, From, To, Call-ID and CSeq, and a request also good
+/// Contact, Route, Record-Route and Max-Forwards values where it has any. The body is cut at
+/// Content-Length; without that header it is the rest (RFC 3261 §18.3).
 pub fn message(bytes: &Bytes) -> Result<Message, ParseError> {
-    let _ = bytes;
-    Err(ParseError { kind: ParseErrorKind::StartLine, partial: None })
+    let fail = |kind| ParseError { kind, partial: None };
+    if bytes.len() > MAX_MESSAGE {
+        return Err(fail(ParseErrorKind::TooLarge));
+    }
+    // line ends before the start line are to be ignored (RFC 3261 §7.5)
+    let start = bytes.iter().position(|b| !b"\r\n".contains(b)).unwrap_or(bytes.len());
+    let bytes = bytes.slice(start..);
+    let (head_len, complete) = match head_len(&bytes) {
+        Some(len) => (len, true),
+        None => (bytes.len(), false),
+    };
+    let mut lines = lines(bytes.get(..head_len).unwrap_or_default()).into_iter();
+    let start_line = lines.next().ok_or(fail(ParseErrorKind::StartLine))?;
+    let start = start_line_of(&start_line).map_err(fail)?;
+
+    let mut error = (!complete).then_some(ParseErrorKind::Truncated);
+    let mut headers = Headers::new();
+    for line in lines {
+        if headers.len() >= MAX_HEADERS {
+            error = Some(ParseErrorKind::TooLarge);
+            break;
+        }
+        match header_line(&line) {
+            Some((name, value)) => headers.push(name, value),
+            None => error = error.or(Some(ParseErrorKind::HeaderLine)),
+        }
+    }
+    if let Start::Request(_, uri) = &start {
+        error = uri.as_ref().err().copied().or(error);
+    }
+    let error = error.or_else(|| check(&start, &headers).err());
+    let body = match (error, headers.content_length()) {
+        (Some(kind), _) => Err(kind),
+        (None, Err(kind)) => Err(kind.into()),
+        (None, Ok(length)) => {
+            let rest = bytes.slice(head_len..);
+            let length = length.unwrap_or(rest.len());
+            (length <= rest.len()).then(|| rest.slice(..length)).ok_or(ParseErrorKind::Truncated)
+        }
+    };
+    match (body, start) {
+        (Ok(body), Start::Request(method, Ok(uri))) => {
+            Ok(Message::Request(Request { method, uri, headers, body }))
+        }
+        (Ok(body), Start::Response(status, reason)) => {
+            Ok(Message::Response(Response { status, reason, headers, body }))
+        }
+        (Err(kind), Start::Request(method, _)) | (Ok(_), Start::Request(method, Err(kind))) => {
+            let answerable = headers.via_top().is_ok() && method != Method::Ack;
+            let partial = answerable.then(|| Box::new(PartialRequest { method, headers }));
+            Err(ParseError { kind, partial })
+        }
+        (Err(kind), Start::Response(..)) => Err(fail(kind)),
+    }
+}
+
+/// The length of start line and headers with the empty line that ends them; `None` if that has not
+/// come. Bare LF is taken as a line end too, as RFC 3261 §7 lets nobody send but some do.
+pub(crate) fn head_len(bytes: &[u8]) -> Option<usize> {
+    head_len_from(bytes, 0)
+}
+
+/// [`head_len`], when the first `scanned` bytes are known not to hold the end.
+pub(crate) fn head_len_from(bytes: &[u8], scanned: usize) -> Option<usize> {
+    let from = scanned.saturating_sub(3);
+    let tail = bytes.get(from..)?;
+    tail.iter().enumerate().filter(|(_, b)| **b == b'\n').find_map(|(at, _)| {
+        match tail.get(at + 1..)? {
+            [b'\n', ..] => Some(from + at + 2),
+            [b'\r', b'\n', ..] => Some(from + at + 3),
+            _ => None,
+        }
+    })
+}
+
+/// Cuts a head into lines, folded ones joined by a blank (RFC 3261 §7.3.1). Text that is no UTF-8 is
+/// taken for Latin-1, which old phones put into display names.
+fn lines(head: &[u8]) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for raw in head.split(|b| *b == b'\n') {
+        let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
+        if raw.is_empty() {
+            continue; // only the empty line at the end
+        }
+        let text = match std::str::from_utf8(raw) {
+            Ok(text) => text.to_owned(),
+            Err(_) => raw.iter().map(|b| char::from(*b)).collect(),
+        };
+        let full = lines.len() > MAX_HEADERS + 1; // the caller finds that it is
+        match lines.last_mut() {
+            Some(last) if text.starts_with([' ', '\t']) => {
+                last.push(' ');
+                last.push_str(grammar::trim(&text));
+            }
+            _ if full => break,
+            _ => lines.push(text),
+        }
+    }
+    lines
+}
+
+enum Start {
+    Request(Method, Result<Uri, ParseErrorKind>),
+    Response(u16, String),
+}
+
+fn start_line_of(line: &str) -> Result<Start, ParseErrorKind> {
+    let (first, rest) = line.split_once(' ').ok_or(ParseErrorKind::StartLine)?;
+    if first.get(..4).is_some_and(|s| s.eq_ignore_ascii_case("SIP/")) {
+        if !first.eq_ignore_ascii_case("SIP/2.0") {
+            return Err(ParseErrorKind::Version);
+        }
+        let (status, reason) = rest.split_once(' ').unwrap_or((rest, ""));
+        let status = (status.len() == 3).then(|| grammar::decimal(status)).flatten();
+        let status = status.and_then(|s| u16::try_from(s).ok());
+        let status = status.filter(|s| (100..700).contains(s)).ok_or(ParseErrorKind::StartLine)?;
+        return Ok(Start::Response(status, reason.to_owned()));
+    }
+    let method = Method::from_token(first).ok_or(ParseErrorKind::StartLine)?;
+    let (uri, version) = rest.rsplit_once(' ').ok_or(ParseErrorKind::StartLine)?;
+    if !version.get(..4).is_some_and(|s| s.eq_ignore_ascii_case("SIP/")) {
+        return Err(ParseErrorKind::StartLine);
+    }
+    if !version.eq_ignore_ascii_case("SIP/2.0") {
+        return Ok(Start::Request(method, Err(ParseErrorKind::Version)));
+    }
+    // blanks around or inside the URI are a fault to be answered with 400 (RFC 4475 §3.1.2.9)
+    let uri = if uri.contains([' ', '\t']) { None } else { Uri::parse(uri) };
+    Ok(Start::Request(method, uri.ok_or(ParseErrorKind::RequestUri)))
+}
+
+fn header_line(line: &str) -> Option<(&str, &str)> {
+    let (name, value) = line.split_once(':')?;
+    let name = name.trim_end_matches([' ', '\t']);
+    grammar::is_token(name).then_some((name, value))
+}
+
+/// The promises that [`message`] makes about headers.
+fn check(start: &Start, headers: &Headers) -> Result<(), ParseErrorKind> {
+    if headers.len() > MAX_HEADERS {
+        return Err(ParseErrorKind::TooLarge); // a comma list can hold many values in one line
+    }
+    headers.via_top()?;
+    headers.from()?;
+    headers.to()?;
+    headers.call_id()?;
+    let cseq = headers.cseq()?;
+    if let Start::Request(method, _) = start {
+        if cseq.method != *method {
+            return Err(ParseErrorKind::MethodMismatch);
+        }
+        headers.max_forwards()?;
+        headers.contacts()?;
+        headers.routes()?;
+        headers.record_routes()?;
+    }
+    Ok(())
 }

@@ -1,0 +1,153 @@
+//! Messages out of a byte stream (RFC 3261 §18.3), and keep-alives (RFC 5626 §3.5.1).
+
+use crate::message::parse::{head_len, head_len_from};
+use crate::message::{Headers, MAX_MESSAGE};
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+
+/// What a stream holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Framed {
+    /// One whole message, not yet parsed.
+    Message(Bytes),
+    /// A double CRLF between messages, to be answered with [`PONG`].
+    Ping,
+}
+
+/// The answer to a [`Framed::Ping`].
+pub const PONG: &[u8] = b"\r\n";
+
+/// Why a stream cannot be read further. Its connection must be closed: where the next message would
+/// begin is unknown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum FramingError {
+    /// More than [`MAX_MESSAGE`] bytes for one message.
+    #[error("message too large")]
+    TooLarge,
+    /// Something that is not SIP.
+    #[error("not SIP")]
+    NotSip,
+    /// A Content-Length that cannot be read, or several that differ.
+    #[error("bad Content-Length")]
+    ContentLength,
+}
+
+/// Cuts a stream into messages. Holds at most one message more than was asked for.
+#[derive(Debug, Default)]
+pub struct StreamFramer {
+    buffer: BytesMut,
+    /// How much of the buffer is known not to hold the end of a head.
+    scanned: usize,
+    /// The length of the message at the front, once its head is there.
+    wanted: Option<usize>,
+    broken: Option<FramingError>,
+}
+
+impl StreamFramer {
+    /// A framer for a new stream.
+    pub fn new() -> StreamFramer {
+        StreamFramer::default()
+    }
+
+    /// Takes bytes that were read. Call [`StreamFramer::next`] until it gives `None` before the next
+    /// push; only so is the buffer bounded.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.broken.is_none() {
+            self.buffer.extend_from_slice(bytes);
+        }
+    }
+
+    /// The next thing in the stream; `None` when more bytes are needed. After an error it gives that
+    /// error for ever.
+    #[allow(clippy::should_implement_trait, reason = "an iterator would end at the first None")]
+    pub fn next(&mut self) -> Result<Option<Framed>, FramingError> {
+        match self.broken {
+            Some(error) => Err(error),
+            None => self.cut().inspect_err(|error| {
+                self.broken = Some(*error);
+                self.buffer = BytesMut::new();
+            }),
+        }
+    }
+
+    fn cut(&mut self) -> Result<Option<Framed>, FramingError> {
+        let length = match self.wanted {
+            Some(length) => length,
+            None => {
+                if self.buffer.starts_with(b"\r\n\r\n") {
+                    let _ = self.buffer.split_to(4);
+                    return Ok(Some(Framed::Ping));
+                }
+                if b"\r\n\r\n".starts_with(&self.buffer) {
+                    return Ok(None); // empty, or the rest of a ping may follow
+                }
+                // a lone CRLF is a pong or a slip; RFC 3261 §7.5 has it ignored
+                let blank = self.buffer.iter().take_while(|b| b"\r\n".contains(b)).count();
+                let _ = self.buffer.split_to(blank);
+                match self.head()? {
+                    Some(length) => length,
+                    None => return Ok(None),
+                }
+            }
+        };
+        self.wanted = Some(length);
+        if self.buffer.len() < length {
+            return Ok(None);
+        }
+        let message = self.buffer.split_to(length).freeze();
+        self.wanted = None;
+        self.scanned = 0;
+        Ok(Some(Framed::Message(message)))
+    }
+
+    /// The length of the message whose head is complete at the front.
+    fn head(&mut self) -> Result<Option<usize>, FramingError> {
+        // a TLS or HTTP client on the wrong port must not make us wait for 64 KB
+        let line = self.buffer.iter().position(|b| *b == b'\n');
+        let is_text = |b: &u8| *b >= b' ' || b"\r\n\t".contains(b);
+        if !self.buffer.iter().take(line.unwrap_or(usize::MAX)).all(is_text) {
+            return Err(FramingError::NotSip);
+        }
+        if let Some(line) = line.and_then(|end| self.buffer.get(..end)) {
+            if !line.windows(4).any(|w| w.eq_ignore_ascii_case(b"SIP/")) {
+                return Err(FramingError::NotSip);
+            }
+        }
+        let Some(head) = head_len_from(&self.buffer, self.scanned) else {
+            self.scanned = self.buffer.len();
+            let full = self.buffer.len() > MAX_MESSAGE;
+            return if full { Err(FramingError::TooLarge) } else { Ok(None) };
+        };
+        let body = content_length(self.buffer.get(..head).unwrap_or_default())?;
+        match head.checked_add(body) {
+            Some(length) if length <= MAX_MESSAGE => Ok(Some(length)),
+            _ => Err(FramingError::TooLarge),
+        }
+    }
+}
+
+/// The Content-Length of a head; 0 if it has none, though streams must have one (RFC 3261 §18.3):
+/// most such messages have no body, and a body would be seen as garbage next.
+fn content_length(head: &[u8]) -> Result<usize, FramingError> {
+    debug_assert!(head_len(head).is_some());
+    let mut headers = Headers::new();
+    let mut is_length = false;
+    for line in head.split(|b| *b == b'\n') {
+        let line = String::from_utf8_lossy(line);
+        if line.starts_with([' ', '\t']) {
+            if is_length {
+                let folded = format!("{} {line}", headers.remove_first("l").unwrap_or_default());
+                headers.push("l", folded);
+            }
+            continue;
+        }
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        let name = name.trim();
+        is_length = name.eq_ignore_ascii_case("l") || name.eq_ignore_ascii_case("Content-Length");
+        if is_length && !headers.get_all("l").any(|known| known == value.trim()) {
+            headers.push("l", value);
+        }
+    }
+    let length = headers.content_length().map_err(|_| FramingError::ContentLength)?;
+    Ok(length.unwrap_or(0))
+}
