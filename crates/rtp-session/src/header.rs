@@ -1,0 +1,197 @@
+//! A packet that goes out: a short header of its own, and a payload it shares.
+
+use bytes::{BufMut, Bytes};
+
+use crate::packet::{FIXED_HEADER, ONE_BYTE};
+use crate::{PayloadType, RtpTime, Seq, Ssrc};
+
+/// Who is mixed into a packet: at most 15 sources, in order (RFC 3550 §5.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CsrcList {
+    list: [Ssrc; 15],
+    len: u8,
+}
+
+impl CsrcList {
+    /// Nobody.
+    pub const EMPTY: Self = Self { list: [Ssrc(0); 15], len: 0 };
+
+    /// Appends a source; `false` when the list is full or holds it already.
+    pub fn push(&mut self, ssrc: Ssrc) -> bool {
+        if self.as_slice().contains(&ssrc) {
+            return false;
+        }
+        let Some(slot) = self.list.get_mut(usize::from(self.len)) else {
+            return false;
+        };
+        *slot = ssrc;
+        self.len += 1;
+        true
+    }
+
+    /// The sources in order.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Ssrc] {
+        self.list.get(..usize::from(self.len)).unwrap_or_default()
+    }
+}
+
+impl FromIterator<Ssrc> for CsrcList {
+    /// The first 15 different sources; the rest is left out, as RFC 3550 §5.1 says.
+    fn from_iter<I: IntoIterator<Item = Ssrc>>(iter: I) -> Self {
+        let mut list = Self::EMPTY;
+        for ssrc in iter {
+            list.push(ssrc);
+        }
+        list
+    }
+}
+
+/// The fields of a header to be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RtpHeader {
+    /// Start of a talk spurt or end of a picture.
+    pub marker: bool,
+    /// What the packet carries.
+    pub payload_type: PayloadType,
+    /// Sequence number.
+    pub seq: Seq,
+    /// Media timestamp.
+    pub timestamp: RtpTime,
+    /// Who sends it.
+    pub ssrc: Ssrc,
+    /// Who is in it.
+    pub csrcs: CsrcList,
+}
+
+impl RtpHeader {
+    /// Writes the header (RFC 3550 §5.1).
+    #[must_use]
+    pub fn to_bytes(&self) -> HeaderBytes {
+        let mut out = HeaderBytes::default();
+        let csrcs = self.csrcs.as_slice();
+        out.push(&[0x80 | csrcs.len() as u8, u8::from(self.marker) << 7 | self.payload_type.get()]);
+        out.push(&self.seq.0.to_be_bytes());
+        out.push(&self.timestamp.0.to_be_bytes());
+        out.push(&self.ssrc.0.to_be_bytes());
+        for csrc in csrcs {
+            out.push(&csrc.0.to_be_bytes());
+        }
+        out
+    }
+}
+
+/// Most octets a header of ours has: fixed part, 15 CSRCs, 16 octets of extensions, a VP8 descriptor.
+const HEADER_CAPACITY: usize = FIXED_HEADER + 60 + 16 + 6;
+
+/// The octets of a packet in front of its shared payload, without an allocation.
+#[derive(Clone, Copy)]
+pub struct HeaderBytes {
+    bytes: [u8; HEADER_CAPACITY],
+    len: u8,
+}
+
+impl Default for HeaderBytes {
+    fn default() -> Self {
+        Self { bytes: [0; HEADER_CAPACITY], len: 0 }
+    }
+}
+
+impl std::fmt::Debug for HeaderBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:02x?}", self.as_slice())
+    }
+}
+
+impl HeaderBytes {
+    /// The octets.
+    #[must_use]
+    pub fn as_slice(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// Appends octets; all or none of them. `false` when they do not fit.
+    pub(crate) fn push(&mut self, octets: &[u8]) -> bool {
+        let start = usize::from(self.len);
+        let Some(room) = self.bytes.get_mut(start..start + octets.len()) else {
+            return false;
+        };
+        room.copy_from_slice(octets);
+        self.len += octets.len() as u8;
+        true
+    }
+
+    /// Appends an RFC 6464 audio level under extension id `id` (1 to 14). To be called once, after the
+    /// header is written and before anything else is appended.
+    pub(crate) fn push_audio_level(&mut self, id: u8, octet: u8) {
+        let [hi, lo] = ONE_BYTE.to_be_bytes();
+        if (1..=14).contains(&id) && self.push(&[hi, lo, 0, 1, id << 4, octet, 0, 0]) {
+            self.bytes[0] |= 0x10;
+        }
+    }
+}
+
+/// A packet ready to be sent: `header` and `payload` are consecutive octets of one datagram, kept apart
+/// so that the payload can be shared with other receivers.
+#[derive(Clone, Debug)]
+pub struct Outbound {
+    /// RTP header, and for forwarded VP8 the new payload descriptor.
+    pub header: HeaderBytes,
+    /// The rest.
+    pub payload: Bytes,
+}
+
+impl Outbound {
+    /// Length of the datagram.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.header.as_slice().len() + self.payload.len()
+    }
+
+    /// Never: there is always a header.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends the datagram to a reused buffer.
+    pub fn write_to(&self, out: &mut impl BufMut) {
+        out.put_slice(self.header.as_slice());
+        out.put_slice(&self.payload);
+    }
+
+    /// The datagram in memory of its own; for tests and rare packets.
+    #[must_use]
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = Vec::with_capacity(self.len());
+        self.write_to(&mut out);
+        out.into()
+    }
+
+    /// Sequence number.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        Seq(crate::packet::read_u16(self.header.as_slice(), 2).unwrap_or_default())
+    }
+
+    /// Media timestamp.
+    #[must_use]
+    pub fn timestamp(&self) -> RtpTime {
+        RtpTime(crate::packet::read_u32(self.header.as_slice(), 4).unwrap_or_default())
+    }
+
+    /// Sender.
+    #[must_use]
+    pub fn ssrc(&self) -> Ssrc {
+        Ssrc(crate::packet::read_u32(self.header.as_slice(), 8).unwrap_or_default())
+    }
+
+    /// Octets that count as payload in a sender report (RFC 3550 §6.4.1: no header, no padding).
+    #[must_use]
+    pub fn payload_octets(&self) -> usize {
+        let header = self.header.as_slice();
+        let first = header.first().copied().unwrap_or_default();
+        let extension = if first & 0x10 == 0 { 0 } else { 8 };
+        self.len().saturating_sub(FIXED_HEADER + usize::from(first & 0x0f) * 4 + extension)
+    }
+}

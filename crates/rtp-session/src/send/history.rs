@@ -1,0 +1,80 @@
+//! What was sent lately, to send it again when asked (RFC 4585 §6.2.1).
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use crate::{Outbound, Seq};
+
+#[derive(Clone, Debug)]
+struct Sent {
+    at: Instant,
+    resent: Option<Instant>,
+    packet: Outbound,
+}
+
+/// A bounded store of sent packets under the numbers the receiver saw.
+#[derive(Clone, Debug)]
+pub struct History {
+    packets: VecDeque<Sent>,
+    max_age: Duration,
+    max_packets: usize,
+}
+
+impl Default for History {
+    /// One second, at most 1024 packets.
+    fn default() -> Self {
+        Self::new(Duration::from_secs(1), 1024)
+    }
+}
+
+impl History {
+    /// Keeps packets for `max_age`, and never more than `max_packets`.
+    #[must_use]
+    pub const fn new(max_age: Duration, max_packets: usize) -> Self {
+        Self { packets: VecDeque::new(), max_age, max_packets }
+    }
+
+    /// Keeps a packet that was just sent. Its payload is shared, not copied.
+    pub fn push(&mut self, now: Instant, packet: Outbound) {
+        while self.packets.len() >= self.max_packets.max(1)
+            || self
+                .packets
+                .front()
+                .is_some_and(|sent| now.saturating_duration_since(sent.at) > self.max_age)
+        {
+            self.packets.pop_front();
+        }
+        self.packets.push_back(Sent { at: now, resent: None, packet });
+    }
+
+    /// The packet with this number, if it is still kept and was not sent again within `min_interval` (the
+    /// round trip: an earlier copy may still be under way).
+    pub fn resend(&mut self, now: Instant, seq: Seq, min_interval: Duration) -> Option<Outbound> {
+        let max_age = self.max_age;
+        let sent = self.packets.iter_mut().rev().find(|sent| sent.packet.seq() == seq)?;
+        if now.saturating_duration_since(sent.at) > max_age
+            || sent.resent.is_some_and(|at| now.saturating_duration_since(at) < min_interval)
+        {
+            return None;
+        }
+        sent.resent = Some(now);
+        Some(sent.packet.clone())
+    }
+
+    /// Packets kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.packets.len()
+    }
+
+    /// Nothing kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.packets.is_empty()
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.packets.clear();
+    }
+}

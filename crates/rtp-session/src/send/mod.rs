@@ -1,0 +1,5 @@
+//! One outgoing stream: our own numbers, forwarded media made continuous, and what to send again.
+
+pub mod history;
+pub mod rewrite;
+pub mod stream;
