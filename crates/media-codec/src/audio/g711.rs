@@ -53,7 +53,7 @@ fn compress_mu(sample: i16) -> u8 {
     // The highest set bit is bit 5 at least, thanks to the offset.
     let segment = 10 - biased.leading_zeros() as u16;
     let mantissa = (biased >> (segment + 1)) & 0x0f;
-    !(sign | (segment << 4 | mantissa) as u8)
+    !(sign | ((segment << 4) | mantissa) as u8)
 }
 
 fn compress_a(sample: i16) -> u8 {
@@ -63,8 +63,8 @@ fn compress_a(sample: i16) -> u8 {
         // Segments 0 and 1 are linear.
         magnitude
     } else {
-        let segment = 11 - magnitude.leading_zeros() as u16;
-        segment << 4 | (magnitude >> (segment - 1)) & 0x0f
+        let segment = 12 - magnitude.leading_zeros() as u16;
+        (segment << 4) | ((magnitude >> (segment - 1)) & 0x0f)
     };
     (sign | code as u8) ^ 0x55
 }
@@ -182,13 +182,13 @@ mod tests {
     fn digital_reference_tone_is_a_sine_of_nominal_level() {
         let a_law = [0x34, 0x21, 0x21, 0x34, 0xb4, 0xa1, 0xa1, 0xb4];
         let mu_law = [0x1e, 0x0b, 0x0b, 0x1e, 0x9e, 0x8b, 0x8b, 0x9e];
-        // Overload is 3.14 dBm0 for A-law and 3.17 dBm0 for µ-law (G.711 §4).
+        // Overload in dBm0 times 100 (G.711 §4).
         for (bytes, table, overload, full) in
-            [(a_law, &A_LAW, 3.14, 32768.0), (mu_law, &MU_LAW, 3.17, 32636.0)]
+            [(a_law, &A_LAW, 314, 32768.0), (mu_law, &MU_LAW, 317, 32636.0)]
         {
             let samples = bytes.map(|byte: u8| f64::from(table[usize::from(byte)]));
             let power = samples.iter().map(|s| s * s).sum::<f64>() / 8.0;
-            let level = 10.0 * (power / (full * full / 2.0)).log10() + overload;
+            let level = 10.0 * (power / (full * full / 2.0)).log10() + f64::from(overload) / 100.0;
             assert!(level.abs() < 0.05, "{level} dBm0");
             let fundamental: f64 = samples
                 .iter()

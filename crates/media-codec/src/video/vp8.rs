@@ -357,3 +357,235 @@ impl VideoDecoder for Vp8Decoder {
         Ok(Some(DecodedPicture { picture, corrupted: known == VPX_CODEC_OK && corrupted != 0 }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::I420Frame;
+    use proptest::prelude::*;
+
+    /// A moving picture with texture: what `n` shows differs everywhere from `n + 1`.
+    fn picture(width: u32, height: u32, n: u32) -> I420Frame {
+        let mut frame = I420Frame::black(width, height).unwrap();
+        let [y, u, v] = frame.planes_mut();
+        for (row, line) in y.chunks_mut(width as usize).enumerate() {
+            for (column, pixel) in line.iter_mut().enumerate() {
+                let x = column as f32 + 3.0 * n as f32;
+                let wave = (x / 9.0).sin() + (row as f32 / 13.0).cos();
+                *pixel = (128.0 + 45.0 * wave) as u8;
+            }
+        }
+        u.fill((90 + n % 40) as u8);
+        v.fill(150);
+        frame
+    }
+
+    /// The same with noise that no encoder can predict, so that the target is always needed.
+    fn noisy(width: u32, height: u32, n: u32) -> I420Frame {
+        let mut frame = picture(width, height, n);
+        let mut state = n.wrapping_mul(0x9e37_79b9) | 1;
+        for pixel in frame.planes_mut()[0].iter_mut() {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            *pixel = pixel.wrapping_add((state & 31) as u8);
+        }
+        frame
+    }
+
+    fn psnr(a: I420View<'_>, b: I420View<'_>) -> f64 {
+        assert_eq!((a.width(), a.height()), (b.width(), b.height()));
+        let squares: Vec<f64> = a
+            .rows(0)
+            .zip(b.rows(0))
+            .flat_map(|(a, b)| a.iter().zip(b))
+            .map(|(a, b)| (f64::from(*a) - f64::from(*b)).powi(2))
+            .collect();
+        let mean = squares.iter().sum::<f64>() / squares.len() as f64;
+        10.0 * (255.0 * 255.0 / mean.max(1e-9)).log10()
+    }
+
+    fn encoder(bitrate: u32) -> Vp8Encoder {
+        Vp8Encoder::new(VideoEncoderConfig { bitrate, ..VideoEncoderConfig::default() })
+    }
+
+    /// Encodes pictures `range`, 30 a second; the ones the rate control dropped are left out.
+    fn encode(
+        encoder: &mut Vp8Encoder,
+        size: (u32, u32),
+        range: std::ops::Range<u32>,
+    ) -> Vec<EncodedPicture> {
+        range
+            .filter_map(|n| {
+                let frame = noisy(size.0, size.1, n);
+                encoder.encode(frame.view(), u64::from(n) * 3000).unwrap()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn pictures_come_back_and_key_frames_come_when_asked() {
+        let mut encoder = encoder(800_000);
+        let mut decoder = Vp8Decoder::new().unwrap();
+        for n in 0..60 {
+            if n == 20 || n == 45 {
+                encoder.request_key_frame();
+            }
+            let frame = picture(320, 180, n);
+            let encoded = encoder.encode(frame.view(), u64::from(n) * 3000).unwrap().unwrap();
+            assert_eq!(encoded.key_frame, [0, 20, 45].contains(&n), "{n}");
+            assert_eq!(encoded.data[0] & 1 == 0, encoded.key_frame);
+            let decoded = decoder.decode(&encoded.data).unwrap().unwrap();
+            assert!(!decoded.corrupted);
+            let quality = psnr(decoded.picture, frame.view());
+            assert!(quality > 30.0, "picture {n}: {quality} dB");
+        }
+    }
+
+    #[test]
+    fn bitrate_follows_the_target_without_a_key_frame() {
+        let mut encoder = encoder(800_000);
+        let mut start = 0;
+        for target in [800_000, 200_000, 600_000] {
+            encoder.set_bitrate(target).unwrap();
+            // The first second settles.
+            let settling = encode(&mut encoder, (320, 180), start..start + 30);
+            let measured = encode(&mut encoder, (320, 180), start + 30..start + 120);
+            start += 120;
+            assert_eq!(
+                settling.iter().chain(&measured).filter(|p| p.key_frame).count(),
+                usize::from(start == 120)
+            );
+            let bits = measured.iter().map(|p| p.data.len()).sum::<usize>() as f64 * 8.0 / 3.0;
+            let ratio = bits / f64::from(target);
+            assert!((0.5..1.25).contains(&ratio), "{target} became {bits}");
+        }
+    }
+
+    #[test]
+    fn size_may_change_and_may_be_odd() {
+        let mut encoder = encoder(800_000);
+        let mut decoder = Vp8Decoder::new().unwrap();
+        for (n, (width, height)) in
+            [(160, 90), (640, 360), (161, 91), (1, 1), (90, 160)].into_iter().enumerate()
+        {
+            let frame = picture(width, height, 0);
+            let encoded = encoder.encode(frame.view(), n as u64 * 3000).unwrap().unwrap();
+            assert!(encoded.key_frame);
+            let decoded = decoder.decode(&encoded.data).unwrap().unwrap();
+            assert_eq!((decoded.picture.width(), decoded.picture.height()), (width, height));
+        }
+    }
+
+    #[test]
+    fn timestamps_that_stand_still_jump_or_go_back_are_survived() {
+        let mut encoder = encoder(300_000);
+        let frame = picture(160, 90, 0);
+        for timestamp in [5, 5, 0, u64::MAX, 7, 1 << 40, (1 << 40) + 3000] {
+            encoder.encode(frame.view(), timestamp).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_lost_frame_drifts_a_cut_one_is_noticed_and_a_key_frame_mends_both() {
+        let mut encoder = encoder(800_000);
+        let mut frames = encode(&mut encoder, (320, 180), 0..20);
+        encoder.request_key_frame();
+        frames.extend(encode(&mut encoder, (320, 180), 20..22));
+        let mut decoder = Vp8Decoder::new().unwrap();
+        let mut noticed = false;
+        for (n, frame) in frames.iter().enumerate() {
+            match n {
+                5 => {} // lost
+                10 => {
+                    let cut = &frame.data[..frame.data.len() / 3];
+                    noticed = decoder
+                        .decode(cut)
+                        .map_or(true, |decoded| decoded.is_none_or(|decoded| decoded.corrupted));
+                }
+                _ => {
+                    let decoded = decoder.decode(&frame.data).unwrap().unwrap();
+                    if n >= 20 {
+                        assert!(!decoded.corrupted, "{n}");
+                    }
+                }
+            }
+        }
+        assert!(noticed);
+    }
+
+    #[test]
+    fn nothing_is_decoded_before_a_key_frame() {
+        let frames = encode(&mut encoder(300_000), (160, 90), 0..2);
+        let mut decoder = Vp8Decoder::new().unwrap();
+        assert!(decoder.decode(&frames[1].data).is_err());
+        assert!(decoder.decode(&frames[0].data).unwrap().is_some());
+    }
+
+    #[test]
+    fn a_header_that_asks_for_too_much_memory_is_refused() {
+        let mut decoder = Vp8Decoder::new().unwrap();
+        let mut frame = encode(&mut encoder(300_000), (160, 90), 0..1).remove(0).data;
+        frame[6..10].copy_from_slice(&[0xff, 0x3f, 0xff, 0x3f]);
+        assert_eq!(
+            decoder.decode(&frame).err(),
+            Some(CodecError::Picture { width: 16_383, height: 16_383 })
+        );
+        assert!(decoder.decode(&[]).is_err());
+        assert!(decoder.decode(&[0; 9]).is_err());
+    }
+
+    #[test]
+    fn the_stream_of_another_encoder_is_understood() {
+        let config = vpx_encode::Config {
+            width: 320,
+            height: 180,
+            timebase: [1, 30],
+            bitrate: 800,
+            codec: vpx_encode::VideoCodecId::VP8,
+        };
+        let mut reference = vpx_encode::Encoder::new(config).unwrap();
+        let mut decoder = Vp8Decoder::new().unwrap();
+        let mut decoded = 0;
+        for n in 0..10 {
+            let frame = picture(320, 180, n);
+            let whole: Vec<u8> = frame.view().planes().0.concat();
+            for packet in reference.encode(i64::from(n), &whole).unwrap() {
+                let result = decoder.decode(packet.data).unwrap().unwrap();
+                let shown = picture(320, 180, packet.pts as u32);
+                assert!(psnr(result.picture, shown.view()) > 30.0, "{n}");
+                decoded += 1;
+            }
+        }
+        assert!(decoded > 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(500))]
+        #[test]
+        fn garbage_never_panics(
+            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..300), 1..5),
+            damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+        ) {
+            let real = encode(&mut encoder(200_000), (64, 48), 0..3);
+            let mut decoder = Vp8Decoder::new().unwrap();
+            for frame in &frames {
+                let _ = decoder.decode(frame);
+            }
+            for frame in &real {
+                let mut data = frame.data.clone();
+                for (at, value) in &damage {
+                    let at = at.index(data.len());
+                    // The size stays, so that the test does not spend its time on 4K.
+                    if !(6..10).contains(&at) {
+                        data[at] = *value;
+                    }
+                }
+                let _ = decoder.decode(&data);
+            }
+            for frame in &real {
+                decoder.decode(&frame.data).unwrap();
+            }
+        }
+    }
+}

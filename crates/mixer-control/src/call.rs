@@ -1,0 +1,43 @@
+//! One request over gRPC.
+
+use std::time::Duration;
+
+use tonic::transport::Channel;
+use tonic::{Request, Response};
+
+use crate::proto::mixer_client::MixerClient;
+use crate::{MixerReply, MixerRequest, proto};
+
+/// Sends one request and waits for the reply, `deadline` at most; the deadline travels along, so
+/// that the mixer does not work for a focus that has given up. A clone of a client is cheap: call
+/// from as many tasks as there are requests.
+///
+/// # Errors
+/// What the mixer refused with; [`MixerError::Unavailable`](crate::MixerError::Unavailable) if it
+/// cannot be reached or does not reply in time.
+pub async fn call(
+    mut client: MixerClient<Channel>,
+    request: MixerRequest,
+    deadline: Duration,
+) -> MixerReply {
+    let sdp = |reply: Response<proto::Description>| Ok(Some(reply.into_inner().sdp));
+    let done = |_: Response<proto::Empty>| Ok(None);
+    match request {
+        MixerRequest::Join(join) => sdp(client.join(timed(join, deadline)).await?),
+        MixerRequest::Reoffer(offer) => sdp(client.reoffer(timed(offer, deadline)).await?),
+        MixerRequest::Offer(leg) => sdp(client.offer(timed(leg, deadline)).await?),
+        MixerRequest::Accept(answer) => done(client.accept(timed(answer, deadline)).await?),
+        MixerRequest::Leave(leg) => done(client.leave(timed(leg, deadline)).await?),
+        MixerRequest::End(conference) => {
+            let conference = proto::ConferenceRef { conference };
+            done(client.end(timed(conference, deadline)).await?)
+        }
+        MixerRequest::RefreshVideo(leg) => done(client.refresh_video(timed(leg, deadline)).await?),
+    }
+}
+
+fn timed<T>(message: impl Into<T>, deadline: Duration) -> Request<T> {
+    let mut request = Request::new(message.into());
+    request.set_timeout(deadline);
+    request
+}
