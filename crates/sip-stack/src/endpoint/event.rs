@@ -1,0 +1,316 @@
+//! What an [`Endpoint`](crate::endpoint::Endpoint) tells its owner, and what the owner hands it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::ids::{CallId, ClientTransactionId, ServerTransactionId, TransmitId};
+use crate::flow::{Flow, Target};
+use crate::message::{NameAddr, Reason, Request, Response, Uri};
+
+/// Something for the shell or the owner. Drain them with
+/// [`poll_output`](crate::endpoint::Endpoint::poll_output) after every call.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Bytes to send.
+    Transmit(Transmit),
+    /// News for the owner.
+    Event(Event),
+}
+
+/// Bytes to send, one SIP message.
+#[derive(Clone, Debug)]
+pub struct Transmit {
+    /// For [`handle_send_failed`](crate::endpoint::Endpoint::handle_send_failed).
+    pub id: TransmitId,
+    /// Where to. A hop always names its transport: the choice by length (RFC 3261 §18.1.1) has been
+    /// made, because Via had to say so. The shell only resolves the name and connects.
+    pub target: Target,
+    /// The message.
+    pub bytes: Bytes,
+}
+
+/// News for the owner.
+///
+/// Every [`CallId`] gets exactly one last event: [`Rejected`](Event::Rejected),
+/// [`Cancelled`](Event::Cancelled) or [`Ended`](Event::Ended). After it the id is unknown.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A request outside of any dialog; answer it by
+    /// [`respond`](crate::endpoint::Endpoint::respond) within 32 s.
+    Request {
+        /// To answer it with.
+        transaction: ServerTransactionId,
+        /// The request, Via already stamped with `received` and `rport`.
+        request: Request,
+        /// Where it came from.
+        flow: Flow,
+    },
+    /// A response to a request sent by [`send_request`](crate::endpoint::Endpoint::send_request) or
+    /// [`request`](crate::endpoint::Endpoint::request); 1xx too.
+    Response {
+        /// The request.
+        transaction: ClientTransactionId,
+        /// The response.
+        response: Response,
+        /// Where it came from.
+        flow: Flow,
+    },
+    /// Such a request got no final response.
+    RequestFailed {
+        /// The request.
+        transaction: ClientTransactionId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A new INVITE. 100 has been sent. Go on with `ring`, `accept` or `reject`.
+    IncomingCall {
+        /// The new call.
+        call: CallId,
+        /// The INVITE.
+        request: Request,
+        /// Where it came from.
+        flow: Flow,
+    },
+    /// The peer cancelled its INVITE before we answered; 487 has been sent. Last event.
+    Cancelled {
+        /// The call.
+        call: CallId,
+        /// What the CANCEL gave as its reason.
+        reason: Option<Reason>,
+    },
+    /// Our INVITE got a 101–199.
+    Progress {
+        /// The call.
+        call: CallId,
+        /// The provisional response.
+        response: Response,
+    },
+    /// Our INVITE got a 2xx. It has been acknowledged, unless we sent no body and the 2xx carries
+    /// an offer: then answer that by [`acknowledge`](crate::endpoint::Endpoint::acknowledge).
+    Answered {
+        /// The call.
+        call: CallId,
+        /// The 2xx.
+        response: Response,
+    },
+    /// Our INVITE got a 300–699. Last event.
+    Rejected {
+        /// The call.
+        call: CallId,
+        /// The response.
+        response: Response,
+    },
+    /// The ACK for our 2xx came; the call (or the change of it) is confirmed.
+    Ack {
+        /// The call.
+        call: CallId,
+        /// The ACK's body: the answer, if our 2xx carried the offer.
+        body: Option<Body>,
+    },
+    /// The peer offers to change the session, by re-INVITE or by UPDATE with a body (see the
+    /// method). Answer with `answer_reinvite` or `reject_reinvite` in either case.
+    Reinvite {
+        /// The call.
+        call: CallId,
+        /// The request. No body in an INVITE: the peer wants our offer in the 2xx.
+        request: Request,
+    },
+    /// The peer cancelled its re-INVITE before we answered; 487 has been sent, the session stays as
+    /// it was.
+    ReinviteCancelled {
+        /// The call.
+        call: CallId,
+    },
+    /// Our re-INVITE or UPDATE got a 2xx; about ACK see [`Answered`](Event::Answered).
+    ReinviteAnswered {
+        /// The call.
+        call: CallId,
+        /// The 2xx.
+        response: Response,
+    },
+    /// Our re-INVITE or UPDATE failed; the session stays as it was (RFC 3261 §14.1).
+    ReinviteFailed {
+        /// The call.
+        call: CallId,
+        /// Why.
+        failure: ReinviteFailure,
+    },
+    /// A session refresh of ours (RFC 4028) was answered with a body. It is the answer to our last
+    /// description, sent again unchanged, and normally says nothing new.
+    Refreshed {
+        /// The call.
+        call: CallId,
+        /// The 2xx.
+        response: Response,
+    },
+    /// Another request in the call's dialog (INFO, MESSAGE, REFER, OPTIONS …); answer it by
+    /// [`respond`](crate::endpoint::Endpoint::respond) within 32 s.
+    InDialog {
+        /// The call.
+        call: CallId,
+        /// To answer it with.
+        transaction: ServerTransactionId,
+        /// The request.
+        request: Request,
+    },
+    /// The call is over. Last event.
+    Ended {
+        /// The call.
+        call: CallId,
+        /// Why.
+        reason: EndReason,
+    },
+}
+
+/// Why a request got no final response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody answered in 64·T1.
+    TimedOut,
+    /// The message could not be sent.
+    Transport,
+}
+
+/// Why a call is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndReason {
+    /// We ended it by [`bye`](crate::endpoint::Endpoint::bye).
+    Local,
+    /// The peer sent BYE.
+    Remote(Option<Reason>),
+    /// Our 2xx was never acknowledged in 64·T1; BYE has been sent (RFC 3261 §13.3.1.4).
+    NoAck,
+    /// Nobody answered our INVITE in the time given, or the incoming call rang too long.
+    NoAnswer,
+    /// Our INVITE could not be sent, or not even a provisional response came.
+    Unreachable(Failure),
+    /// A request in the dialog was answered 481 or 408 (given), or not at all (RFC 3261 §12.2.1.2).
+    DialogLost(Option<u16>),
+    /// The session timer ran out; BYE has been sent (RFC 4028 §10).
+    SessionExpired,
+    /// The peer did something that leaves no way on; BYE has been sent.
+    Protocol(&'static str),
+}
+
+/// Why a re-INVITE or UPDATE of ours did not change the session.
+#[derive(Clone, Debug)]
+pub enum ReinviteFailure {
+    /// The peer refused it.
+    Rejected(Response),
+    /// It met the peer's own change time and again (491), and we gave up (RFC 3261 §14.1).
+    Glare,
+    /// It met the peer's change (491), and that was accepted meanwhile: the offer is out of date.
+    /// Make a new one if it is still wanted.
+    Superseded,
+}
+
+/// A message body with its type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// The Content-Type, for example `application/sdp`.
+    pub content_type: String,
+    /// The bytes.
+    pub bytes: Bytes,
+}
+
+impl Body {
+    /// A session description.
+    #[must_use]
+    pub fn sdp(text: impl Into<String>) -> Self {
+        Self { content_type: "application/sdp".to_owned(), bytes: Bytes::from(text.into()) }
+    }
+}
+
+/// An outgoing call.
+#[derive(Clone, Debug)]
+pub struct Invite {
+    /// The request URI.
+    pub uri: Uri,
+    /// From, without tag.
+    pub from: NameAddr,
+    /// To.
+    pub to: NameAddr,
+    /// Contact, instead of the one in the configuration.
+    pub contact: Option<NameAddr>,
+    /// Where to send it; `None` follows the first Route, else the request URI.
+    pub target: Option<Target>,
+    /// A preloaded route set (an outbound proxy).
+    pub route: Vec<NameAddr>,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+    /// The offer; `None` asks the peer for one.
+    pub body: Option<Body>,
+    /// How long it may ring; `None` = as configured.
+    pub ring_timeout: Option<Duration>,
+}
+
+impl Invite {
+    /// A call from `from` to `uri` with the offer `body`.
+    #[must_use]
+    pub fn new(uri: Uri, from: NameAddr, body: Option<Body>) -> Self {
+        Self {
+            to: NameAddr::new(uri.clone()),
+            uri,
+            from,
+            contact: None,
+            target: None,
+            route: Vec::new(),
+            headers: Vec::new(),
+            body,
+            ring_timeout: None,
+        }
+    }
+}
+
+/// What goes into a response to an INVITE, re-INVITE or UPDATE beside its status.
+#[derive(Clone, Debug, Default)]
+pub struct Answer {
+    /// The body.
+    pub body: Option<Body>,
+    /// Contact, instead of the call's or the configured one. It stays for the rest of the call.
+    pub contact: Option<NameAddr>,
+    /// Further headers.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Answer {
+    /// An answer with a body only.
+    #[must_use]
+    pub fn with_body(body: Body) -> Self {
+        Self { body: Some(body), ..Self::default() }
+    }
+}
+
+/// Why a verb of the session level could not be carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SessionError {
+    /// No such call (any more).
+    #[error("there is no such call")]
+    UnknownCall,
+    /// No such transaction (any more).
+    #[error("there is no such transaction")]
+    UnknownTransaction,
+    /// The verb does not fit the state of the call.
+    #[error("the call is not in a state for this")]
+    WrongState,
+    /// Another change of the session is under way, ours or the peer's; wait for its end.
+    #[error("another change of the session is under way")]
+    Pending,
+    /// There are as many calls or transactions as allowed.
+    #[error("too many calls or transactions")]
+    TooMany,
+}
+
+/// Numbers of the things that are alive; all zero once everything is over and timed out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Alive {
+    /// Requests of ours.
+    pub client_transactions: usize,
+    /// Requests of peers.
+    pub server_transactions: usize,
+    /// Calls, including those whose end has been told but whose BYE is still unanswered.
+    pub calls: usize,
+    /// Timers that are set.
+    pub timers: usize,
+}

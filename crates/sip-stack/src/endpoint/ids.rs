@@ -1,0 +1,51 @@
+//! Names of the things an [`Endpoint`](crate::endpoint::Endpoint) keeps. They are never used twice
+//! by one endpoint.
+
+use std::fmt;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $letter:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub(crate) u64);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($letter, "{}"), self.0)
+            }
+        }
+    };
+}
+
+id!(
+    /// One INVITE session, from its first INVITE to its last event. (Not the Call-ID header, which
+    /// the peer may choose.)
+    CallId,
+    "call-"
+);
+id!(
+    /// A request of ours that waits for its response.
+    ClientTransactionId,
+    "client-"
+);
+id!(
+    /// A request of a peer that waits for our response.
+    ServerTransactionId,
+    "server-"
+);
+
+/// Which transmission could not be made; the shell hands it back to
+/// [`handle_send_failed`](crate::endpoint::Endpoint::handle_send_failed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TransmitId(pub(crate) Origin);
+
+/// Whose transmission it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// A request of a client transaction.
+    Client(ClientTransactionId),
+    /// A response of a server transaction.
+    Server(ServerTransactionId),
+    /// An ACK for a 2xx or a stateless response: nobody waits for news of it.
+    Nobody,
+}
