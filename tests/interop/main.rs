@@ -1,3 +1,11 @@
 //! Real programs on loopback: our services, our softphone, and clients nobody here wrote.
+//! What each test wrote (logs, recordings, pictures, SIP traces) stays in `target/interop/TEST`.
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test program")]
+
+mod direct_call;
+mod failures;
+mod hearing;
+mod isolation;
+mod meeting;
+mod signalling;

@@ -2,11 +2,13 @@
 
 use std::f64::consts::TAU;
 use std::path::Path;
+use std::process::Command;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use hound::{SampleFormat, WavSpec, WavWriter};
 
-/// Writes `seconds` of a sine of `hertz` at half of full scale, mono, 16 bit.
+/// Writes `seconds` of a sine of `hertz` at a tenth of full scale (−20 dB), mono, 16 bit: ten such voices
+/// add up without being clipped, which would make tones of its own.
 pub fn write_tone(file: &Path, hertz: f64, rate: u32, seconds: u32) -> Result<()> {
     let spec = WavSpec {
         channels: 1,
@@ -17,7 +19,23 @@ pub fn write_tone(file: &Path, hertz: f64, rate: u32, seconds: u32) -> Result<()
     let mut writer = WavWriter::create(file, spec)?;
     for n in 0..u64::from(rate) * u64::from(seconds) {
         let turns = hertz * n as f64 / f64::from(rate);
-        writer.write_sample(((TAU * turns.fract()).sin() * 16_000.0) as i16)?;
+        writer.write_sample(((TAU * turns.fract()).sin() * 3276.7) as i16)?;
     }
     Ok(writer.finalize()?)
+}
+
+/// Writes a tone as raw G.711 µ-law at 8 kHz, which SIPp plays.
+pub fn write_ulaw_tone(file: &Path, hertz: f64, seconds: u32) -> Result<()> {
+    let wav = file.with_extension("wav");
+    write_tone(&wav, hertz, 8000, seconds)?;
+    let status = Command::new("sox")
+        .arg(&wav)
+        .args(["-t", "ul"])
+        .arg(file)
+        .status()
+        .context("starting sox (scripts/deps test installs it)")?;
+    if !status.success() {
+        bail!("sox could not write {}", file.display());
+    }
+    Ok(())
 }
