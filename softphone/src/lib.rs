@@ -4,4 +4,5 @@
 //! window, threads, command line) is the binary.
 
 pub mod core;
+pub mod device;
 pub mod media;

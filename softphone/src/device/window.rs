@@ -1,0 +1,24 @@
+//! Where the others are seen.
+
+use super::picture::Scene;
+
+/// What the person at the window did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowEvent {
+    /// Key `m`: microphone off or on.
+    ToggleMicrophone,
+    /// Key `v`: camera off or on.
+    ToggleCamera,
+    /// Key `?` (also `h`): help shown or hidden.
+    ToggleHelp,
+    /// Key `q` or Escape, or the window was closed: leave the call.
+    Quit,
+}
+
+/// A window. It belongs to the main thread (minifb's is not `Send`); everything else may run on
+/// other threads and hand [`Scene`]s over.
+pub trait Display {
+    /// Shows the scene and returns what was done since the last call. Call it about 30 times a
+    /// second even if nothing changed, since it also serves the window system. Never waits.
+    fn show(&mut self, scene: &Scene) -> Vec<WindowEvent>;
+}
