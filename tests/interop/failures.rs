@@ -50,7 +50,7 @@ fn sigterm_ends_calls_with_bye_and_a_clean_exit() {
 #[test]
 fn the_softphone_says_in_one_line_why_it_failed() {
     let directory = scratch("softphone-failures").expect("a directory");
-    let mut services = Services::start(&directory).expect("services");
+    let services = Services::start(&directory).expect("services");
     let quiet = ["--headless", "--mic", "none", "--camera", "none", "--duration", "3"];
     let fails = |name: &str, uri: &str, more: &[&str]| {
         let arguments = [&quiet[..], more].concat();
