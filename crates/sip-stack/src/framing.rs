@@ -108,10 +108,10 @@ impl StreamFramer {
         if !self.buffer.iter().take(line.unwrap_or(usize::MAX)).all(is_text) {
             return Err(FramingError::NotSip);
         }
-        if let Some(line) = line.and_then(|end| self.buffer.get(..end)) {
-            if !line.windows(4).any(|w| w.eq_ignore_ascii_case(b"SIP/")) {
-                return Err(FramingError::NotSip);
-            }
+        if let Some(line) = line.and_then(|end| self.buffer.get(..end))
+            && !line.windows(4).any(|w| w.eq_ignore_ascii_case(b"SIP/"))
+        {
+            return Err(FramingError::NotSip);
         }
         let Some(head) = head_len_from(&self.buffer, self.scanned) else {
             self.scanned = self.buffer.len();

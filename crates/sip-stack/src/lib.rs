@@ -1,5 +1,6 @@
 //! SIP messages, transactions, dialogs and digest as plain values (RFC 3261).
 
+pub mod auth;
 pub mod endpoint;
 pub mod flow;
 pub mod framing;

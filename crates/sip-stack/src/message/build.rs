@@ -81,10 +81,10 @@ fn copied(request: &Headers, to_tag: Option<&str>) -> Headers {
             headers.push(name, value);
         }
     }
-    if let (Ok(to), Some(tag)) = (headers.to(), to_tag) {
-        if to.tag().is_none() {
-            headers.insert("To", to.with_param("tag", tag));
-        }
+    if let (Ok(to), Some(tag)) = (headers.to(), to_tag)
+        && to.tag().is_none()
+    {
+        headers.insert("To", to.with_param("tag", tag));
     }
     headers
 }
