@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use system_tests::clients::Softphone;
 use system_tests::listen::{Recording, voice_presence};
 use system_tests::process::Program;
-use system_tests::services::{binary, http_get};
+use system_tests::services::{binary, http_get, metric};
 
 /// Seconds that all three are in the meeting together.
 const MEETING: u64 = 20;
@@ -95,7 +95,9 @@ fn services(directory: &Path) -> Result<(Program, Program)> {
     let mut mixer = start("media-mixer")?;
     let mut registrar = start("sip-registrar")?;
     let deadline = Instant::now() + Duration::from_secs(10);
-    while http_get(7051, "/healthz").and_then(|_| http_get(8060, "/healthz")).is_err() {
+    let ready =
+        || http_get(8060, "/metrics").is_ok_and(|page| metric(&page, "parley_mixer_up", "") > 0.0);
+    while !ready() {
         let alive = mixer.is_running() && registrar.is_running();
         if !alive || Instant::now() > deadline {
             bail!("the services did not start:\n{}\n{}", mixer.output(), registrar.output());
@@ -133,8 +135,7 @@ fn wait(phones: &mut [Softphone]) -> Result<()> {
         }
         if seconds >= said + 5 && seconds < MEETING {
             said = seconds;
-            let members = members().unwrap_or_else(|_| "?".to_owned());
-            println!("     {seconds:>2} s of {MEETING}: {members} in the meeting");
+            println!("     {seconds:>2} s of {MEETING}: {} in the meeting", members()?);
         }
         std::thread::sleep(Duration::from_millis(100));
     }
@@ -142,11 +143,6 @@ fn wait(phones: &mut [Softphone]) -> Result<()> {
 }
 
 /// How many members the registrar counts.
-fn members() -> Result<String> {
-    let page = http_get(8060, "/metrics")?;
-    page.lines()
-        .find(|line| line.contains("members") && !line.starts_with('#'))
-        .and_then(|line| line.rsplit(' ').next())
-        .map(ToOwned::to_owned)
-        .context("no count of members")
+fn members() -> Result<f64> {
+    Ok(metric(&http_get(8060, "/metrics")?, "parley_members", ""))
 }

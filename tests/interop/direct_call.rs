@@ -29,7 +29,7 @@ fn linphone_calls_a_registered_baresip() {
     alice.register("alice", &host, "wonderland").expect("register");
     std::thread::sleep(Duration::from_secs(3));
     let page = services.registrar_metrics().expect("metrics");
-    assert_eq!(metric(&page, "parley_registrations", ""), 2.0, "{page}\n{}", bob.output());
+    assert_eq!(metric(&page, "parley_bindings", ""), 2.0, "{page}\n{}", bob.output());
 
     alice.command(&format!("call sip:bob@{host}")).expect("call");
     std::thread::sleep(Duration::from_secs(7));

@@ -26,8 +26,6 @@ fn a_lost_mixer_ends_calls_refuses_new_ones_and_is_used_again() {
     };
     run(&services, "mixer_gone");
     services.restart_mixer().expect("a mixer");
-    // the registrar looks for its mixer every few seconds at most
-    std::thread::sleep(Duration::from_secs(3));
     run(&services, "join_brief");
 }
 

@@ -46,7 +46,7 @@ fn softphones_baresip_linphone_and_sipp_meet() {
 
     std::thread::sleep(Duration::from_secs(6));
     let page = services.registrar_metrics().expect("metrics");
-    assert_eq!(metric(&page, "parley_conference_members", ""), 5.0, "{page}");
+    assert_eq!(metric(&page, "parley_members", ""), 5.0, "{page}");
     linphone.snapshot(&directory.join("lin.jpg")).expect("snapshot");
     baresip.snapshot(&directory.join("bare.png")).expect("snapshot");
     sipp.passed(Duration::from_secs(20)).expect("sipp");

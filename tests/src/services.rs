@@ -109,6 +109,83 @@ impl Services {
         http_get(self.mixer_http, "/metrics")
     }
 
+    /// Waits until both are healthy and the registrar has found its mixer.
+    pub fn wait_healthy(&self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(15);
+        loop {
+            let found = http_get(self.mixer_http, "/healthz")
+                .and_then(|_| self.registrar_metrics())
+                .is_ok_and(|page| metric(&page, "parley_mixer_up", "") > 0.0);
+            if found {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "the services did not find each other\n{}\n{}",
+                    self.mixer.output(),
+                    self.registrar.output()
+                );
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+fn start(directory: &Path) -> Result<Self> {
+        let [sip, registrar_http, control, mixer_http] =
+            [ports::free()?, ports::free()?, ports::free()?, ports::free()?];
+        std::fs::write(
+            directory.join("mixer.toml"),
+            format!(
+                "[control]\nlisten = \"127.0.0.1:{control}\"\n[http]\nlisten = \"127.0.0.1:{mixer_http}\"\n"
+            ),
+        )?;
+        let accounts: String = ACCOUNTS
+            .iter()
+            .map(|(user, password)| {
+                format!("[[accounts]]\nuser = \"{user}\"\npassword = \"{password}\"\n")
+            })
+            .collect();
+        std::fs::write(
+            directory.join("registrar.toml"),
+            format!(
+                "[sip]\nlisten = [\"127.0.0.1:{sip}\"]\n[mixer]\naddress = \"127.0.0.1:{control}\"\n\
+                 [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n{accounts}"
+            ),
+        )?;
+        let services = Self {
+            mixer: start(directory, "media-mixer", "mixer.toml")?,
+            registrar: start(directory, "sip-registrar", "registrar.toml")?,
+            sip,
+            registrar_http,
+            mixer_http,
+            directory: directory.to_owned(),
+        };
+        services.wait_healthy()?;
+        Ok(services)
+    }
+
+    /// Starts the mixer again after it was ended.
+    pub fn restart_mixer(&mut self) -> Result<()> {
+        self.mixer = start(&self.directory, "media-mixer", "mixer.toml")?;
+        self.wait_healthy()
+    }
+
+    /// The URI of a meeting.
+    pub fn conference(&self, name: &str) -> String {
+        format!("sip:{name}@127.0.0.1:{}", self.sip)
+    }
+
+    /// The registrar's metrics page.
+    pub fn registrar_metrics(&self) -> Result<String> {
+        http_get(self.registrar_http, "/metrics")
+    }
+
+    /// The mixer's metrics page.
+    pub fn mixer_metrics(&self) -> Result<String> {
+        http_get(self.mixer_http, "/metrics")
+    }
+
     /// Waits until both say that they are healthy, the registrar's word including its mixer.
     pub fn wait_healthy(&self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(15);
