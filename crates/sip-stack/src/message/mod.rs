@@ -21,7 +21,6 @@ pub use method::Method;
 pub use name_addr::NameAddr;
 pub use params::{Param, Params};
 pub use parse::{ParseError, ParseErrorKind, PartialRequest};
-pub use print::with_via_transport;
 pub use uri::{Host, Scheme, Uri};
 pub use value::{MediaType, Reason, Value};
 pub use via::{MAGIC_COOKIE, Via};

@@ -1,7 +1,6 @@
 //! Values → bytes.
 
 use super::{Headers, Message, Request, Response};
-use crate::flow::Transport;
 use bytes::Bytes;
 use std::fmt::Write;
 
@@ -43,22 +42,4 @@ impl Message {
             Message::Response(response) => response.to_bytes(),
         }
     }
-}
-
-/// `request`, printed by us, with the transport in its topmost Via changed to `transport`.
-///
-/// RFC 3261 §18.1.1: it is the transport that fills in the sent-protocol, since it alone knows
-/// whether a large request went over TCP or had to fall back to UDP.
-pub fn with_via_transport(request: &Bytes, transport: Transport) -> Bytes {
-    const VIA: &[u8] = b"\r\nVia: SIP/2.0/";
-    let found = request.windows(VIA.len()).position(|w| w == VIA).map(|at| at + VIA.len());
-    let Some(start) = found else { return request.clone() };
-    let tail = request.get(start..).unwrap_or_default();
-    let Some(len) = tail.iter().position(|b| *b == b' ') else { return request.clone() };
-    if tail.get(..len) == Some(transport.as_str().as_bytes()) {
-        return request.clone();
-    }
-    let head = request.get(..start).unwrap_or_default();
-    let rest = tail.get(len..).unwrap_or_default();
-    [head, transport.as_str().as_bytes(), rest].concat().into()
 }
