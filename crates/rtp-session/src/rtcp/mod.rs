@@ -8,4 +8,4 @@ mod schedule;
 pub use compound::{Compound, MAX_COMPOUND, Rtcp, parse};
 pub use feedback::{Fir, FirSender, Nack, Pli, Remb};
 pub use report::{Bye, ReportBlock, SdesChunk, SenderInfo};
-pub use schedule::{Schedule, ScheduleConfig};
+pub use schedule::{Population, Schedule, ScheduleConfig};

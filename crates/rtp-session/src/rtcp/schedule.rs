@@ -1,17 +1,39 @@
-//! When to send RTCP (RFC 3550 §6.2 and 6.3, RFC 4585 §3.5).
+//! When to send RTCP (RFC 3550 §6.2 and 6.3).
 
 use std::time::{Duration, Instant};
 
 use crate::random::Random;
+
+/// Share of the RTCP bandwidth that senders have for themselves while they are few (RFC 3550 §6.2).
+const SENDER_SHARE: f64 = 0.25;
+/// Least interval without feedback profile (RFC 3550 §6.2).
+const MIN_INTERVAL: f64 = 5.0;
+/// Least interval with it. RFC 4585 §3.4 would allow less; `trr-int` is there because nobody needs it.
+const MIN_FEEDBACK_INTERVAL: f64 = 1.0;
+/// Timer reconsideration lowers the mean interval by this (RFC 3550 §6.3.1).
+const COMPENSATION: f64 = 1.218_28;
+/// IPv4 and UDP headers count as well (RFC 3550 §6.2).
+const LOWER_LAYERS: usize = 28;
 
 /// What the interval depends on.
 #[derive(Clone, Copy, Debug)]
 pub struct ScheduleConfig {
     /// Session bandwidth in bit/s; RTCP takes 5 % of it.
     pub bandwidth: u32,
-    /// Profile with feedback (AVPF): the minimum interval is 360 s / (bandwidth in kbit/s) and feedback goes
-    /// out early.
+    /// Profile with feedback (AVPF): the minimum interval is reduced to 360 s / (bandwidth in kbit/s), within
+    /// 1 to 5 s.
     pub feedback: bool,
+}
+
+/// How many there are, as a participant sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Population {
+    /// Everybody, ourselves included; at least 1.
+    pub members: usize,
+    /// Those who sent lately, ourselves included.
+    pub senders: usize,
+    /// We did.
+    pub we_sent: bool,
 }
 
 /// The transmission timer of one participant.
@@ -19,34 +41,114 @@ pub struct ScheduleConfig {
 pub struct Schedule {
     config: ScheduleConfig,
     random: Random,
+    average_size: f64,
+    initial: bool,
+    hastened: bool,
+    last: Instant,
     next: Instant,
+    members_at_last: usize,
 }
 
 impl Schedule {
-    /// The first report is due half an interval after `now` (RFC 3550 §6.2).
+    /// The first report is due about half an interval after `now` (RFC 3550 §6.2).
     #[must_use]
     pub fn new(config: ScheduleConfig, now: Instant, seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let next = now + Duration::from_millis(500).mul_f64(random.unit() + 0.5);
-        Self { config, random, next }
+        let mut schedule = Self {
+            config,
+            random: Random::new(seed),
+            average_size: 128.0,
+            initial: true,
+            hastened: false,
+            last: now,
+            next: now,
+            members_at_last: 1,
+        };
+        let alone = Population { members: 1, senders: 0, we_sent: false };
+        schedule.next = now + schedule.random_interval(alone);
+        schedule
     }
 
-    /// When the next report is due.
+    /// When the next report is due, as it looks now.
     #[must_use]
     pub const fn next(&self) -> Instant {
         self.next
     }
 
-    /// A report was sent.
-    pub fn sent(
-        &mut self,
-        now: Instant,
-        members: usize,
-        senders: usize,
-        we_sent: bool,
-        octets: usize,
-    ) {
-        let _ = (members, senders, we_sent, octets, self.config.feedback);
-        self.next = now + Duration::from_secs(1).mul_f64(self.random.unit() + 0.5);
+    /// The deterministic interval Td (RFC 3550 §6.3.1).
+    #[must_use]
+    pub fn interval(&self, population: Population) -> Duration {
+        let bandwidth = f64::from(self.config.bandwidth.max(1000));
+        let mut minimum = MIN_INTERVAL;
+        if self.config.feedback {
+            minimum = (360_000.0 / bandwidth).clamp(MIN_FEEDBACK_INTERVAL, MIN_INTERVAL);
+        }
+        if self.initial {
+            minimum /= 2.0;
+        }
+        let mut octets_per_second = bandwidth * 0.05 / 8.0;
+        let mut n = population.members.max(1) as f64;
+        let senders = population.senders as f64;
+        if senders <= n * SENDER_SHARE {
+            if population.we_sent {
+                octets_per_second *= SENDER_SHARE;
+                n = senders;
+            } else {
+                octets_per_second *= 1.0 - SENDER_SHARE;
+                n -= senders;
+            }
+        }
+        Duration::from_secs_f64((self.average_size * n / octets_per_second).max(minimum))
+    }
+
+    fn random_interval(&mut self, population: Population) -> Duration {
+        let factor = (self.random.unit() + 0.5) / COMPENSATION;
+        self.interval(population).mul_f64(factor)
+    }
+
+    /// Whether a report is to be sent now. The interval is drawn again first; when the group has grown
+    /// meanwhile the timer is set on instead (RFC 3550 §6.3.6, timer reconsideration).
+    pub fn is_due(&mut self, now: Instant, population: Population) -> bool {
+        if now < self.next {
+            return false;
+        }
+        if self.hastened {
+            return true;
+        }
+        self.members_at_last = population.members;
+        self.next = self.last + self.random_interval(population);
+        self.next <= now
+    }
+
+    /// A report of `octets` was sent.
+    pub fn sent(&mut self, now: Instant, octets: usize, population: Population) {
+        self.count(octets);
+        self.last = now;
+        self.initial = false;
+        self.hastened = false;
+        self.members_at_last = population.members;
+        self.next = now + self.random_interval(population);
+    }
+
+    /// A control packet of `octets` came in or went out beside the reports (RFC 3550 §6.3.3).
+    pub fn count(&mut self, octets: usize) {
+        self.average_size += ((octets + LOWER_LAYERS) as f64 - self.average_size) / 16.0;
+    }
+
+    /// Somebody left: the timer runs faster, so that the rest is not taken for gone (RFC 3550 §6.3.4).
+    pub fn members_left(&mut self, now: Instant, members: usize) {
+        if members >= self.members_at_last {
+            return;
+        }
+        let share = members as f64 / self.members_at_last as f64;
+        self.next = now + self.next.saturating_duration_since(now).mul_f64(share);
+        let since = now.saturating_duration_since(self.last).mul_f64(share);
+        self.last = now.checked_sub(since).unwrap_or(now);
+        self.members_at_last = members;
+    }
+
+    /// A report is wanted at once: names have changed, or the first packet of a stream needs its clock.
+    pub fn hasten(&mut self, now: Instant) {
+        self.next = self.next.min(now);
+        self.hastened = true;
     }
 }

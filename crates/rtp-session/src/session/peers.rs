@@ -1,0 +1,169 @@
+//! Who is on the other side: sources, reporters, names. Every table is bounded, as strangers fill them.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::rtcp::SdesChunk;
+use crate::{Source, Ssrc};
+
+/// Remote sources at once.
+const MAX_SOURCES: usize = 32;
+/// SSRCs and CSRCs with a name at once.
+const MAX_NAMES: usize = 256;
+/// Participants that only report.
+const MAX_REPORTERS: usize = 64;
+/// Report blocks in one report: 24 octets each, and names must fit beside them.
+const MAX_BLOCKS: usize = 16;
+/// Packets in sequence that prove a further source (RFC 3550 §A.1 `MIN_SEQUENTIAL`). The first one needs none:
+/// signalling has announced it, and its first packet is often the start of a key frame.
+const MIN_SEQUENTIAL: u16 = 2;
+
+#[derive(Clone, Debug)]
+struct Entry {
+    source: Source,
+    since: Instant,
+}
+
+impl Entry {
+    fn last_heard(&self) -> Instant {
+        self.source.last_packet().unwrap_or(self.since)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Peers {
+    /// Few, and looked up for every packet: a scan beats a tree.
+    sources: Vec<Entry>,
+    reporters: BTreeMap<Ssrc, Instant>,
+    names: BTreeMap<Ssrc, (Instant, SdesChunk)>,
+    /// Number of the last FIR command of (who asks, whose key frame).
+    commands: BTreeMap<(Ssrc, Ssrc), u8>,
+}
+
+impl Peers {
+    pub(super) fn knows(&self, ssrc: Ssrc) -> bool {
+        self.source(ssrc).is_some()
+            || self.reporters.contains_key(&ssrc)
+            || self.names.contains_key(&ssrc)
+    }
+
+    pub(super) fn source(&self, ssrc: Ssrc) -> Option<&Source> {
+        self.sources.iter().map(|entry| &entry.source).find(|source| source.ssrc() == ssrc)
+    }
+
+    pub(super) fn source_mut(&mut self, ssrc: Ssrc) -> Option<&mut Source> {
+        self.sources.iter_mut().map(|entry| &mut entry.source).find(|source| source.ssrc() == ssrc)
+    }
+
+    pub(super) fn valid_sources(&self) -> impl Iterator<Item = &Source> {
+        self.sources.iter().map(|entry| &entry.source).filter(|source| source.is_valid())
+    }
+
+    /// The source with this SSRC, made if there is room. A new one takes the place of one that never proved
+    /// itself, but never that of a valid one.
+    pub(super) fn source_for(
+        &mut self,
+        now: Instant,
+        ssrc: Ssrc,
+        clock_rate: u32,
+    ) -> Option<&mut Source> {
+        let known = self.sources.iter().position(|entry| entry.source.ssrc() == ssrc);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                if self.sources.len() >= MAX_SOURCES {
+                    let unproven =
+                        self.sources.iter().position(|entry| !entry.source.is_valid())?;
+                    self.sources.remove(unproven);
+                }
+                let probation =
+                    if self.valid_sources().next().is_some() { MIN_SEQUENTIAL } else { 0 };
+                self.sources
+                    .push(Entry { source: Source::new(ssrc, clock_rate, probation), since: now });
+                self.sources.len() - 1
+            }
+        };
+        self.sources.get_mut(index).map(|entry| &mut entry.source)
+    }
+
+    pub(super) fn heard_from(&mut self, now: Instant, ssrc: Ssrc) {
+        if self.reporters.len() < MAX_REPORTERS || self.reporters.contains_key(&ssrc) {
+            self.reporters.insert(ssrc, now);
+        }
+    }
+
+    /// Everybody who reports or sends, without us.
+    pub(super) fn members(&self) -> usize {
+        let silent = self.reporters.keys().filter(|ssrc| self.source(**ssrc).is_none());
+        silent.count() + self.valid_sources().count()
+    }
+
+    /// Whether the description says anything new.
+    pub(super) fn named(&mut self, now: Instant, chunk: &SdesChunk) -> bool {
+        if let Some((heard, known)) = self.names.get_mut(&chunk.ssrc) {
+            *heard = now;
+            // A packet may leave out what has not changed (RFC 3550 §6.3.9).
+            let mut merged = chunk.clone();
+            merged.cname = merged.cname.or_else(|| known.cname.clone());
+            merged.name = merged.name.or_else(|| known.name.clone());
+            let changed = *known != merged;
+            *known = merged;
+            return changed;
+        }
+        if self.names.len() >= MAX_NAMES {
+            let stalest = self.names.iter().min_by_key(|(_, (heard, _))| *heard);
+            if let Some(ssrc) = stalest.map(|(ssrc, _)| *ssrc) {
+                self.names.remove(&ssrc);
+            }
+        }
+        self.names.insert(chunk.ssrc, (now, chunk.clone()));
+        true
+    }
+
+    pub(super) fn name_of(&self, ssrc: Ssrc) -> Option<&SdesChunk> {
+        self.names.get(&ssrc).map(|(_, chunk)| chunk)
+    }
+
+    /// Forgets a source that said BYE; whether it was known.
+    pub(super) fn left(&mut self, ssrc: Ssrc) -> bool {
+        let sources = self.sources.len();
+        self.sources.retain(|entry| entry.source.ssrc() != ssrc);
+        let reported = self.reporters.remove(&ssrc).is_some();
+        let named = self.names.remove(&ssrc).is_some();
+        self.commands.retain(|(asker, _), _| *asker != ssrc);
+        reported || named || self.sources.len() != sources
+    }
+
+    /// Whether this FIR command is no repetition (RFC 5104 §4.3.1.1).
+    pub(super) fn is_new_command(&mut self, asker: Ssrc, media: Ssrc, command: u8) -> bool {
+        if self.commands.len() >= MAX_REPORTERS && !self.commands.contains_key(&(asker, media)) {
+            self.commands.pop_first();
+        }
+        self.commands.insert((asker, media), command) != Some(command)
+    }
+
+    /// Forgets who has been silent for `timeout` (RFC 3550 §6.3.5).
+    pub(super) fn prune(&mut self, now: Instant, timeout: Duration) {
+        let alive = |heard: Instant| now.saturating_duration_since(heard) < timeout;
+        let reporters = &self.reporters;
+        self.sources.retain(|entry| {
+            let reported = reporters.get(&entry.source.ssrc()).copied();
+            alive(entry.last_heard()) || reported.is_some_and(alive)
+        });
+        self.reporters.retain(|_, heard| alive(*heard));
+        // Names of contributors are repeated in turns, and so less often than reports.
+        self.names.retain(|_, (heard, _)| now.saturating_duration_since(*heard) < timeout * 10);
+    }
+
+    /// The sources to report on now; all in turn when there are many.
+    pub(super) fn reportable(&mut self) -> impl Iterator<Item = &mut Source> {
+        if self.sources.len() > MAX_BLOCKS {
+            self.sources.rotate_left(MAX_BLOCKS);
+        }
+        self.sources
+            .iter_mut()
+            .map(|entry| &mut entry.source)
+            .filter(|source| source.is_valid())
+            .take(MAX_BLOCKS)
+    }
+}
