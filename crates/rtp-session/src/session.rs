@@ -411,10 +411,9 @@ impl RtpSession {
     /// so that the peer can map its timestamps soon.
     pub fn sent(&mut self, now: Instant, packet: &Outbound) {
         let ssrc = packet.ssrc();
-        if let Some(sender) = self.senders.iter_mut().find(|sender| sender.ssrc == ssrc) {
-            if sender.count(now, packet) {
-                self.schedule.hasten(now);
-            }
+        let sender = self.senders.iter_mut().find(|sender| sender.ssrc == ssrc);
+        if sender.is_some_and(|sender| sender.count(now, packet)) {
+            self.schedule.hasten(now);
         }
     }
 

@@ -2,4 +2,5 @@
 
 pub mod history;
 pub mod rewrite;
+mod shift;
 pub mod stream;

@@ -1,9 +1,11 @@
 //! Packets joined into frames, with an eye on what is missing (RFC 7741 §4.4).
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::{Descriptor, is_key_frame};
 use crate::{ExtSeq, RtpPacket, RtpTime};
 
 /// How an assembler is to work.
@@ -33,10 +35,27 @@ pub struct Vp8Frame {
     pub key: bool,
 }
 
+#[derive(Clone, Debug)]
+struct Piece {
+    arrived: Instant,
+    timestamp: RtpTime,
+    marker: bool,
+    /// First of a picture.
+    start: bool,
+    key: bool,
+    /// Without descriptor.
+    payload: Bytes,
+}
+
 /// Joins the packets of one stream.
 #[derive(Clone, Debug)]
 pub struct Assembler {
     config: AssemblerConfig,
+    pieces: BTreeMap<ExtSeq, Piece>,
+    /// The packet that must come next; `None` until a key frame starts.
+    next: Option<ExtSeq>,
+    /// Everything below was handed out or given up.
+    floor: ExtSeq,
     want_key_frame: bool,
 }
 
@@ -44,28 +63,158 @@ impl Assembler {
     /// Empty; the first frame it yields is a key frame.
     #[must_use]
     pub const fn new(config: AssemblerConfig) -> Self {
-        Self { config, want_key_frame: true }
+        Self { config, pieces: BTreeMap::new(), next: None, floor: ExtSeq(0), want_key_frame: true }
     }
 
     /// Takes a packet under the number [`crate::Source`] gave it. Duplicates are ignored.
     pub fn push(&mut self, now: Instant, seq: ExtSeq, packet: &RtpPacket) {
-        let _ = (now, seq, packet, self.config);
+        if seq < self.floor || self.pieces.contains_key(&seq) {
+            return;
+        }
+        // A packet without content (padding) takes its place in the row, nothing more.
+        let (descriptor, len) = Descriptor::parse(packet.payload_ref()).unwrap_or_default();
+        let payload = packet.payload().slice(len..);
+        let start =
+            descriptor.start_of_partition && descriptor.partition == 0 && !payload.is_empty();
+        self.pieces.insert(
+            seq,
+            Piece {
+                arrived: now,
+                timestamp: packet.timestamp(),
+                marker: packet.marker(),
+                start,
+                key: start && is_key_frame(&payload),
+                payload,
+            },
+        );
+        if self.pieces.len() > self.config.max_packets {
+            self.give_up();
+        }
     }
 
     /// The next frame in order, if it is whole. Call until `None`.
     pub fn pop(&mut self, now: Instant) -> Option<Vp8Frame> {
-        let _ = now;
+        if let Some(frame) = self.whole_frame() {
+            return Some(frame);
+        }
+        // A whole key frame needs nothing from before it: no reason to wait for what is missing.
+        if let Some(key) = self.newest_whole_key_frame() {
+            self.jump_to(key);
+            return self.whole_frame();
+        }
+        let waiting_since = self.pieces.values().map(|piece| piece.arrived).min();
+        let overdue = waiting_since
+            .is_some_and(|since| now.saturating_duration_since(since) >= self.config.max_wait);
+        if overdue {
+            self.give_up();
+        }
         None
     }
 
-    /// Nothing can be decoded until a key frame comes: ask for one (PLI).
+    /// The frame that starts at `next`, or at the first key frame when nothing came yet.
+    fn whole_frame(&mut self) -> Option<Vp8Frame> {
+        let first = self.next?;
+        let last = self.end_of_frame(first)?;
+        let mut data = Vec::new();
+        let mut timestamp = None;
+        let mut key = false;
+        let mut started = false;
+        for seq in first.0..=last.0 {
+            let Some(piece) = self.pieces.remove(&ExtSeq(seq)) else {
+                continue;
+            };
+            if piece.payload.is_empty() {
+                continue;
+            }
+            started |= piece.start;
+            key |= piece.key;
+            timestamp.get_or_insert(piece.timestamp);
+            data.extend_from_slice(&piece.payload);
+        }
+        self.next = Some(last.next());
+        self.floor = last.next();
+        let Some(timestamp) = timestamp else {
+            // Padding only.
+            return self.whole_frame();
+        };
+        if !started {
+            // Its beginning is missing though no packet is: the sender left it out. The decoder cannot go on.
+            self.give_up();
+            return None;
+        }
+        self.want_key_frame = false;
+        Some(Vp8Frame { data: data.into(), timestamp, key })
+    }
+
+    /// The last packet of the frame whose packets follow each other from `first` on; `None` while one is
+    /// missing. A frame ends at its marker, or, when the sender forgot that, before another timestamp.
+    fn end_of_frame(&self, first: ExtSeq) -> Option<ExtSeq> {
+        let mut timestamp = None;
+        let mut seq = first;
+        loop {
+            let piece = self.pieces.get(&seq)?;
+            if piece.payload.is_empty() && timestamp.is_none() {
+                return Some(seq);
+            }
+            if *timestamp.get_or_insert(piece.timestamp) != piece.timestamp {
+                return Some(ExtSeq(seq.0 - 1));
+            }
+            if piece.marker {
+                return Some(seq);
+            }
+            seq = seq.next();
+        }
+    }
+
+    fn newest_whole_key_frame(&self) -> Option<ExtSeq> {
+        let starts = self.pieces.iter().rev();
+        starts
+            .filter(|(_, piece)| piece.key)
+            .map(|(seq, _)| *seq)
+            .find(|seq| self.end_of_frame(*seq).is_some())
+    }
+
+    fn jump_to(&mut self, seq: ExtSeq) {
+        self.pieces = self.pieces.split_off(&seq);
+        self.next = Some(seq);
+        self.floor = seq;
+    }
+
+    /// What is missing will not come: drops everything up to the newest start of a key frame, if there is one.
+    fn give_up(&mut self) {
+        let newest = self.pieces.iter().rev().find(|(_, piece)| piece.key);
+        match newest.map(|(seq, _)| *seq) {
+            // The frame that is being waited for is itself that key frame: it is the one with the hole.
+            Some(seq) if self.next != Some(seq) => self.jump_to(seq),
+            _ => {
+                if let Some((&last, _)) = self.pieces.last_key_value() {
+                    self.floor = last.next();
+                }
+                self.pieces.clear();
+                self.next = None;
+                self.want_key_frame = true;
+            }
+        }
+    }
+
+    /// Nothing can be decoded until a key frame comes: ask for one (PLI), and again from time to time.
     #[must_use]
     pub const fn want_key_frame(&self) -> bool {
         self.want_key_frame
     }
 
-    /// Starts afresh: the source restarted.
+    /// When [`Assembler::pop`] should be called even if no packet comes.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let first = self.pieces.values().map(|piece| piece.arrived).min()?;
+        Some(first + self.config.max_wait)
+    }
+
+    /// Starts afresh: the source restarted or is another one.
     pub fn reset(&mut self) {
+        self.pieces.clear();
+        self.next = None;
+        self.floor = ExtSeq(0);
         self.want_key_frame = true;
     }
 }
