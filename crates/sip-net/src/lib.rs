@@ -1,1 +1,16 @@
-//! UDP and TCP transports under sip-stack.
+//! UDP and TCP transports under `sip-stack` (RFC 3261 §18).
+//!
+//! [`Transports`] binds sockets, cuts streams into messages, connects where a request wants to go,
+//! and hands everything that arrives to one owner. It knows no transactions: what could not be sent
+//! is told by [`Incoming::SendFailed`], and the owner's `Endpoint` decides. [`drive`] is the loop
+//! around an `Endpoint`, in pieces that fit into a `select!`.
+
+mod connection;
+pub mod drive;
+mod resolve;
+mod table;
+mod tcp;
+mod transports;
+mod udp;
+
+pub use transports::{Config, Incoming, Transports};

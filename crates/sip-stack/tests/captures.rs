@@ -1,5 +1,7 @@
 //! What real clients sent, byte for byte (`captures/`), must parse with the right fields.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 use bytes::Bytes;
 use sip_stack::framing::{Framed, StreamFramer};
 use sip_stack::message::{Message, Method, parse};

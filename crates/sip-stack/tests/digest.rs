@@ -1,5 +1,6 @@
 //! Server and client side of digest against each other and against what real phones sent.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 #![allow(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
 
 use sip_stack::auth::{Algorithm, AnswerError, Challenger, Credentials, Ha1, Verdict};

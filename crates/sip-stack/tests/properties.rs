@@ -1,5 +1,7 @@
 //! Whatever arrives: nothing panics, and what was understood once is understood the same again.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 use bytes::Bytes;
 use proptest::prelude::*;
 use sip_stack::framing::{Framed, StreamFramer};

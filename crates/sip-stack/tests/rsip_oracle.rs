@@ -1,6 +1,8 @@
 //! `rsip` as a second opinion, on the messages it can read: no IPv6, no compact names, no folding,
 //! no lists (docs/decisions).
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 use bytes::Bytes;
 use rsip::headers::UntypedHeader;
 use rsip::prelude::{HeadersExt, ToTypedHeader};

@@ -1,6 +1,8 @@
 //! Messages that are hard to read: valid ones must come out right, broken ones must be refused with
 //! enough left to answer them. In the spirit of RFC 4475 and RFC 5118; the bytes are our own.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
+
 use bytes::Bytes;
 use sip_stack::flow::{Flow, Transport, response_flow, stamp_via};
 use sip_stack::message::build::refusal;

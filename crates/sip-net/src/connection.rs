@@ -1,0 +1,124 @@
+//! One TCP connection: reads messages until it ends, and writes what is queued.
+
+use crate::table::Outgoing;
+use crate::transports::{Incoming, Shared};
+use bytes::{Bytes, BytesMut};
+use sip_stack::endpoint::TransmitId;
+use sip_stack::flow::{ConnectionId, Flow, Transport};
+use sip_stack::framing::{Framed, PONG, StreamFramer};
+use std::io;
+use std::sync::Arc;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{debug, trace};
+
+/// How much is read at once.
+const READ: usize = 16 * 1024;
+
+/// Serves an open connection until it ends, and tells the owner that it did.
+pub(crate) async fn run(
+    shared: Arc<Shared>,
+    id: ConnectionId,
+    stream: TcpStream,
+    mut queue: mpsc::Receiver<Outgoing>,
+) {
+    let mut writing = None;
+    let end = match flow(id, &stream) {
+        Ok(flow) => {
+            // small messages must not wait for each other's acknowledgement
+            let _ = stream.set_nodelay(true);
+            let (reader, writer) = stream.into_split();
+            tokio::select! {
+                end = read(&shared, flow, reader) => end,
+                end = write(&shared, writer, &mut queue, &mut writing) => end,
+            }
+        }
+        Err(error) => Err(error),
+    };
+    debug!(connection = id.0, reason = ?end.err(), "connection ended");
+    finish(&shared, id, queue, writing).await;
+    shared.tell(Incoming::Closed(id)).await;
+}
+
+/// Forgets a connection and reports what it can no longer write.
+pub(crate) async fn finish(
+    shared: &Shared,
+    id: ConnectionId,
+    mut queue: mpsc::Receiver<Outgoing>,
+    writing: Option<TransmitId>,
+) {
+    shared.table().remove(id);
+    queue.close();
+    let mut lost: Vec<TransmitId> = writing.into_iter().collect();
+    while let Ok(message) = queue.try_recv() {
+        lost.extend(message.id);
+    }
+    for id in lost {
+        shared.tell(Incoming::SendFailed(id)).await;
+    }
+}
+
+fn flow(id: ConnectionId, stream: &TcpStream) -> io::Result<Flow> {
+    Ok(Flow {
+        transport: Transport::Tcp,
+        local: stream.local_addr()?,
+        remote: stream.peer_addr()?,
+        connection: Some(id),
+    })
+}
+
+async fn read(shared: &Shared, flow: Flow, mut reader: OwnedReadHalf) -> io::Result<()> {
+    let Some(id) = flow.connection else { return Ok(()) };
+    let mut framer = StreamFramer::new();
+    let mut buffer = BytesMut::with_capacity(READ);
+    // until a first whole message has come, the time is short and no trickle of bytes extends it
+    let mut deadline = Instant::now() + shared.config.first_message_timeout;
+    let mut proven = false;
+    loop {
+        buffer.clear();
+        let n = timeout_at(deadline, reader.read_buf(&mut buffer)).await??;
+        if n == 0 {
+            return Ok(());
+        }
+        framer.push(&buffer);
+        while let Some(framed) = framer.next().map_err(io::Error::other)? {
+            match framed {
+                Framed::Message(bytes) => {
+                    trace!(%flow.remote, bytes = bytes.len(), "received over TCP");
+                    if !proven {
+                        proven = true;
+                        shared.table().prove(id);
+                    }
+                    // waits for a busy owner, which in the end slows the peer down
+                    shared.tell(Incoming::Message { flow, bytes }).await;
+                }
+                Framed::Ping => {
+                    let pong = Outgoing { id: None, bytes: Bytes::from_static(PONG) };
+                    // a peer that does not read needs no pong
+                    let _ = shared.table().queue(id, pong);
+                }
+            }
+        }
+        if proven {
+            deadline = Instant::now() + shared.config.idle_timeout;
+        }
+    }
+}
+
+async fn write(
+    shared: &Shared,
+    mut writer: OwnedWriteHalf,
+    queue: &mut mpsc::Receiver<Outgoing>,
+    writing: &mut Option<TransmitId>,
+) -> io::Result<()> {
+    while let Some(Outgoing { id, bytes }) = queue.recv().await {
+        *writing = id;
+        timeout(shared.config.write_timeout, writer.write_all(&bytes)).await??;
+        *writing = None;
+    }
+    // nobody can queue any more: we are closing, or the table had to make room
+    writer.shutdown().await
+}

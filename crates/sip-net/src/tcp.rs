@@ -1,0 +1,127 @@
+//! TCP: listening, and connecting on demand.
+
+use crate::connection;
+use crate::table::{Outgoing, Queued};
+use crate::transports::{Incoming, Shared};
+use sip_stack::flow::ConnectionId;
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tracing::{debug, warn};
+
+/// Listens on `address`.
+pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // connections of a former process in TIME_WAIT must not keep a restart from listening
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?; // so that 0.0.0.0 and [::] can stand side by side
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(1024)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Accepts until the process closes.
+pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
+    let mut closing = shared.closing.clone();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = closing.changed() => return,
+        };
+        match accepted {
+            Ok((stream, remote)) => {
+                let (queue, reader) = mpsc::channel(shared.config.write_queue.max(1));
+                let Some(id) = shared.table().add(remote, queue, false) else {
+                    warn!(%remote, "too many connections: refused one");
+                    continue;
+                };
+                debug!(%remote, connection = id.0, "accepted a connection");
+                tokio::spawn(connection::run(Arc::clone(&shared), id, stream, reader));
+            }
+            Err(error) => {
+                // out of file descriptors, most likely; spinning would not free any
+                warn!(%error, "cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+/// Sends on connection `id`, or on one to `remote` if that is gone. An error is to be reported for
+/// the message at once; later failures report themselves.
+pub(crate) fn send_on(
+    shared: &Arc<Shared>,
+    id: Option<ConnectionId>,
+    remote: SocketAddr,
+    message: Outgoing,
+) -> Result<(), ()> {
+    let message = match id {
+        Some(id) => match shared.table().queue(id, message) {
+            Queued::Yes => return Ok(()),
+            Queued::Full => return Err(()),
+            Queued::NoConnection(message) => message,
+        },
+        None => message,
+    };
+    send_to(shared, &[remote], message)
+}
+
+/// Sends on a connection to the first of `remotes` that there is one to, or connects. An error as in
+/// [`send_on`].
+pub(crate) fn send_to(
+    shared: &Arc<Shared>,
+    remotes: &[SocketAddr],
+    mut message: Outgoing,
+) -> Result<(), ()> {
+    let mut table = shared.table();
+    for remote in remotes {
+        if let Some(id) = table.to(*remote) {
+            match table.queue(id, message) {
+                Queued::Yes => return Ok(()),
+                Queued::Full => return Err(()),
+                Queued::NoConnection(back) => message = back,
+            }
+        }
+    }
+    let first = *remotes.first().ok_or(())?;
+    let (queue, reader) = mpsc::channel(shared.config.write_queue.max(1));
+    let id = table.add(first, queue, true).ok_or(())?;
+    let Queued::Yes = table.queue(id, message) else { return Err(()) };
+    drop(table);
+    // what else is sent there meanwhile waits in the same queue
+    tokio::spawn(connect(Arc::clone(shared), id, remotes.to_vec(), reader));
+    Ok(())
+}
+
+async fn connect(
+    shared: Arc<Shared>,
+    id: ConnectionId,
+    remotes: Vec<SocketAddr>,
+    queue: mpsc::Receiver<Outgoing>,
+) {
+    let mut closing = shared.closing.clone();
+    for remote in remotes {
+        let attempt =
+            tokio::time::timeout(shared.config.connect_timeout, TcpStream::connect(remote));
+        let outcome = tokio::select! {
+            outcome = attempt => outcome,
+            _ = closing.changed() => break,
+        };
+        match outcome.map_err(io::Error::from).and_then(|connected| connected) {
+            Ok(stream) => {
+                debug!(%remote, connection = id.0, "connected");
+                return connection::run(shared, id, stream, queue).await;
+            }
+            Err(error) => debug!(%remote, %error, "cannot connect"),
+        }
+    }
+    connection::finish(&shared, id, queue, None).await;
+    shared.tell(Incoming::Closed(id)).await;
+}
