@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::media::{MediaDescription, MediaKind};
+use crate::parse::MAX_MEDIA;
 use crate::session::{Origin, SessionDescription, Time};
 
 /// Keeps the `o=` line, its version, and the m-line layout of one dialog, and fits descriptions of
@@ -65,13 +66,13 @@ impl DialogSdp {
 
     /// Our next offer in this dialog, made of a foreign description, and where its lines went.
     ///
-    /// A foreign line goes to its own index if the kind there is the same, else to the first free
-    /// line of its kind, else, if it is live, behind all lines. Lines that get nothing have port 0.
+    /// The n-th foreign line of a kind goes to the n-th line of that kind, or behind all lines if
+    /// there is none (up to [`MAX_MEDIA`]). Lines that get nothing have port 0.
     pub fn fit_mapped(&mut self, foreign: &SessionDescription) -> (SessionDescription, LineMap) {
         let mut map = self.match_lines(foreign);
         let mut count = self.layout.len();
-        for (media, place) in foreign.media.iter().zip(&mut map) {
-            if place.is_none() && media.is_live() {
+        for place in map.iter_mut().filter(|place| place.is_none()) {
+            if count < MAX_MEDIA {
                 *place = Some(count);
                 count += 1;
             }
@@ -116,25 +117,17 @@ impl DialogSdp {
         self.times.clone_from(&peer_offer.times);
     }
 
-    /// For each foreign line, which of the lines there are it goes to. Live lines choose first.
+    /// For each foreign line, where it goes: the n-th line of a kind to the n-th line of that kind.
+    /// That keeps order and is the same each time, so no stream changes its line between two offers.
     fn match_lines(&self, foreign: &SessionDescription) -> Vec<Option<usize>> {
-        let mut map = vec![None; foreign.media.len()];
-        let mut free: Vec<Option<&MediaKind>> =
-            self.layout.iter().map(|line| Some(&line.kind)).collect();
-        let lines = || foreign.media.iter().enumerate();
-        for wants_live in [true, false] {
-            for (index, media) in lines().filter(|(_, media)| media.is_live() == wants_live) {
-                if free.get(index) == Some(&Some(&media.kind)) {
-                    place(&mut map, index, &mut free, index);
-                }
-            }
-            for (index, media) in lines().filter(|(_, media)| media.is_live() && wants_live) {
-                let unplaced = map.get(index) == Some(&None);
-                let first_free = free.iter().position(|kind| *kind == Some(&media.kind));
-                if let (true, Some(slot)) = (unplaced, first_free) {
-                    place(&mut map, index, &mut free, slot);
-                }
-            }
+        let mut seen: Vec<&MediaKind> = Vec::new();
+        let mut map = Vec::new();
+        for media in &foreign.media {
+            let before = seen.iter().filter(|kind| **kind == &media.kind).count();
+            seen.push(&media.kind);
+            let of_kind =
+                self.layout.iter().enumerate().filter(|(_, line)| line.kind == media.kind);
+            map.push(of_kind.map(|(index, _)| index).nth(before));
         }
         map
     }
@@ -185,9 +178,101 @@ impl DialogSdp {
     }
 }
 
-fn place(map: &mut [Option<usize>], foreign: usize, free: &mut [Option<&MediaKind>], slot: usize) {
-    if let (Some(place), Some(kind)) = (map.get_mut(foreign), free.get_mut(slot)) {
-        *place = Some(slot);
-        *kind = None;
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn foreign(media: &str) -> SessionDescription {
+        let text =
+            format!("v=0\no=x 9 9 IN IP4 192.0.2.7\ns=call\nt=5 6\na=group:BUNDLE 0 1\n{media}");
+        SessionDescription::parse(&text).unwrap()
+    }
+
+    fn dialog() -> DialogSdp {
+        DialogSdp::new("focus", 42, "192.0.2.1".parse().unwrap())
+    }
+
+    fn lines(description: &SessionDescription) -> Vec<(String, u16)> {
+        description.media.iter().map(|media| (media.kind.to_string(), media.port)).collect()
+    }
+
+    fn expected(lines: &[(&str, u16)]) -> Vec<(String, u16)> {
+        lines.iter().map(|(kind, port)| ((*kind).to_owned(), *port)).collect()
+    }
+
+    #[test]
+    fn the_foreign_identity_does_not_leak() {
+        let fitted = dialog().fit(&foreign("m=audio 4000 RTP/AVP 0\nc=IN IP4 192.0.2.7\n"));
+        assert_eq!(
+            fitted.to_string().replace("\r\n", "\n"),
+            "v=0\no=focus 42 1 IN IP4 192.0.2.1\ns=-\nt=0 0\n\
+             m=audio 4000 RTP/AVP 0\nc=IN IP4 192.0.2.7\n"
+        );
+    }
+
+    #[test]
+    fn the_version_counts_changes() {
+        let mut dialog = dialog();
+        let one = foreign("m=audio 4000 RTP/AVP 0\n");
+        let other = foreign("m=audio 4002 RTP/AVP 0\n");
+        let versions: Vec<u64> = [&one, &one, &other, &one]
+            .map(|foreign| dialog.fit(foreign).origin.session_version)
+            .to_vec();
+        assert_eq!(versions, [1, 1, 2, 3]);
+        assert_eq!(dialog.last().unwrap().origin.session_version, 3);
+    }
+
+    #[test]
+    fn missing_lines_are_padded_and_surplus_ones_appended() {
+        let mut dialog = dialog();
+        dialog.fit(&foreign("m=audio 4000 RTP/AVP 0\nm=video 4002 RTP/AVP 96\na=mid:v\n"));
+        let fitted = dialog.fit(&foreign("m=audio 5000 RTP/AVP 8\n"));
+        assert_eq!(lines(&fitted), expected(&[("audio", 5000), ("video", 0)]));
+        assert_eq!(fitted.media[1].attributes.get("mid"), Some("v"));
+        assert_eq!(fitted.connection.unwrap().to_string(), "IN IP4 192.0.2.1");
+        let fitted = dialog.fit(&foreign(
+            "m=video 6002 RTP/AVP 97\nm=audio 6000 RTP/AVP 8\nm=video 6004 RTP/AVP 97\n",
+        ));
+        assert_eq!(lines(&fitted), expected(&[("audio", 6000), ("video", 6002), ("video", 6004)]));
+    }
+
+    #[test]
+    fn an_answer_takes_lines_and_times_of_the_offer() {
+        let mut dialog = dialog();
+        // Our own offer with two more lines was turned down: the peer still has one.
+        dialog.fit(&foreign(
+            "m=audio 4000 RTP/AVP 0\nm=video 4002 RTP/AVP 96\nm=video 4004 RTP/AVP 96\n",
+        ));
+        let offer = foreign("m=audio 7000 RTP/AVP 0\n");
+        let answer = foreign("m=audio 5000 RTP/AVP 0\nm=video 5002 RTP/AVP 96\n");
+        let answered = dialog.answer(&offer, &answer);
+        assert_eq!(lines(&answered), expected(&[("audio", 5000)]));
+        assert_eq!(answered.times, offer.times);
+    }
+
+    /// Third-party call control (RFC 3725 §7): A has audio and one picture, B has two pictures left
+    /// from its time with the mixer.
+    #[test]
+    fn an_offer_is_carried_over_and_its_answer_back() {
+        let (mut a, mut b) = (dialog(), DialogSdp::new("-", 7, "192.0.2.1".parse().unwrap()));
+        b.fit(&foreign(
+            "m=video 4000 RTP/AVP 96\nm=audio 4002 RTP/AVP 0\nm=video 4004 RTP/AVP 96\n",
+        ));
+        let offer_of_a = foreign("m=audio 7000 RTP/AVP 0\nm=video 7002 RTP/AVP 96\n");
+        let (to_b, map) = b.fit_mapped(&offer_of_a);
+        assert_eq!(lines(&to_b), expected(&[("video", 7002), ("audio", 7000), ("video", 0)]));
+        let answer_of_b =
+            foreign("m=video 8000 RTP/AVP 96\nm=audio 8002 RTP/AVP 0\nm=video 0 RTP/AVP 96\n");
+        let to_a = a.answer_mapped(&offer_of_a, &answer_of_b, &map);
+        assert_eq!(lines(&to_a), expected(&[("audio", 8002), ("video", 8000)]));
+    }
+
+    #[test]
+    fn lines_do_not_grow_without_bound() {
+        let mut dialog = dialog();
+        dialog.fit(&foreign(&"m=audio 4000 RTP/AVP 0\n".repeat(MAX_MEDIA)));
+        let (fitted, map) = dialog.fit_mapped(&foreign("m=video 4000 RTP/AVP 96\n"));
+        assert_eq!(fitted.media.len(), MAX_MEDIA);
+        assert_eq!(map.get(0), None);
     }
 }

@@ -302,3 +302,89 @@ impl FromStr for SessionDescription {
         Self::parse(text)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ParseErrorKind as Kind;
+    use super::*;
+
+    const HEAD: &str = "v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nt=0 0\n";
+
+    fn error(text: &str) -> (usize, Kind) {
+        let error = SessionDescription::parse(text).unwrap_err();
+        (error.line, error.kind)
+    }
+
+    #[test]
+    fn errors_name_their_line() {
+        for (rest, kind) in [
+            ("m=audio 1 RTP/AVP", Kind::BadMedia),
+            ("m=audio 70000 RTP/AVP 0", Kind::BadMedia),
+            ("m=audio -1 RTP/AVP 0", Kind::BadMedia),
+            ("m=audio 1/x RTP/AVP 0", Kind::BadMedia),
+            ("c=IN IP4", Kind::BadConnection),
+            ("b=AS", Kind::BadBandwidth),
+            ("b=:5", Kind::BadBandwidth),
+            ("t=0", Kind::BadTime),
+            ("t=now then", Kind::BadTime),
+            ("a=", Kind::BadAttribute),
+            ("a=:x", Kind::BadAttribute),
+            ("x=1", Kind::UnknownType),
+            ("v=0", Kind::UnknownType),
+            ("o=- 1 1 IN IP4 192.0.2.1", Kind::UnknownType),
+            ("garbage", Kind::NotALine),
+            ("a=x\0y", Kind::ControlCharacter),
+            ("a=x\ry", Kind::ControlCharacter),
+        ] {
+            assert_eq!(error(&format!("{HEAD}{rest}\n")), (5, kind), "{rest}");
+        }
+        assert_eq!(error(&format!("{HEAD}m=audio 1 RTP/AVP 0\ns=x\n")), (6, Kind::UnknownType));
+        assert_eq!(error("v=0\no=x\n"), (2, Kind::BadOrigin));
+        assert_eq!(error("v=0\no=- x 1 IN IP4 192.0.2.1\n"), (2, Kind::BadOrigin));
+        assert_eq!(error("v=1\n"), (1, Kind::BadVersion));
+        assert_eq!(error("o=- 1 1 IN IP4 192.0.2.1\n"), (1, Kind::BadVersion));
+        assert_eq!(error("").1, Kind::BadVersion);
+        assert_eq!(error("v=0\ns=-\n").1, Kind::NoOrigin);
+        let error = SessionDescription::parse("v=1").unwrap_err();
+        assert_eq!(error.to_string(), "line 1: description does not begin with v=0");
+    }
+
+    #[test]
+    fn sizes_are_bounded() {
+        let media = "m=audio 1 RTP/AVP 0\n".repeat(MAX_MEDIA + 1);
+        assert_eq!(error(&format!("{HEAD}{media}")), (5 + MAX_MEDIA, Kind::TooManyMedia));
+        let lines = "a=x\n".repeat(MAX_LINES);
+        assert_eq!(error(&format!("{HEAD}{lines}")), (MAX_LINES + 1, Kind::TooManyLines));
+        let long = format!("{HEAD}a={}", "x".repeat(MAX_BYTES));
+        assert_eq!(error(&long), (1, Kind::TooLong));
+        let body = [HEAD.as_bytes(), b"a=\xff\xfe\n"].concat();
+        let error = SessionDescription::from_bytes(&body).unwrap_err();
+        assert_eq!((error.line, error.kind), (5, Kind::NotUtf8));
+    }
+
+    #[test]
+    fn sloppy_text_is_put_right() {
+        let sloppy = "v=0 \n\n c=IN  IP4   192.0.2.1 \no=Big Ben 99999999999999999999 07 IN IP4 h\n\
+                      a=tool:x\nb=AS: 64\nm=AUDIO 4000/2 rtp/avp  0  8\na=sendonly\ni=mic\n\
+                      m=video 0 RTP/AVP\n\n";
+        let strict = "v=0\r\no=Big_Ben 18446744073709551615 7 IN IP4 h\r\ns=-\r\n\
+                      c=IN IP4 192.0.2.1\r\nb=AS:64\r\nt=0 0\r\na=tool:x\r\n\
+                      m=audio 4000/2 RTP/AVP 0 8\r\ni=mic\r\na=sendonly\r\n\
+                      m=video 0 RTP/AVP 0\r\n";
+        let parsed: SessionDescription = sloppy.parse().unwrap();
+        assert_eq!(parsed.to_string(), strict);
+    }
+
+    #[test]
+    fn every_line_of_rfc_8866_is_kept() {
+        let text = "v=0\r\no=jdoe 3724394400 3724394405 IN IP4 198.51.100.1\r\ns=Call\r\n\
+                    i=About\r\nu=https://www.jdoe.example.com/home.html\r\n\
+                    e=Jane Doe <jane@jdoe.example.com>\r\ne=x@y\r\np=+1 617 555-6011\r\n\
+                    c=IN IP4 224.2.1.1/127/3\r\nb=CT:128\r\nt=3724394400 3724398000\r\n\
+                    r=604800 3600 0 90000\r\nt=1 2\r\nz=3730928400 -1h 3749680800 0\r\n\
+                    k=prompt\r\na=recvonly\r\nm=audio 49170/2 RTP/AVP 0\r\ni=m\r\n\
+                    c=IN IP6 FF15::101/3\r\nc=IN IP6 FF15::102\r\nb=X-YZ:1\r\nk=clear:x\r\n\
+                    a=x-unknown\r\na=x-other: spaced \r\n";
+        assert_eq!(SessionDescription::parse(text).unwrap().to_string(), text);
+    }
+}

@@ -120,7 +120,7 @@ pub(super) fn muxes(media: &MediaDescription) -> bool {
 
 /// The direction of the line at `index` seen from the side that wrote the description: its own, else
 /// the session's (RFC 8866 §6.7), else sendrecv. `c=0.0.0.0` takes away receiving: it is how RFC 2543
-/// put a stream on hold (RFC 3264 §8.4); with ICE it only means "no candidate yet" (RFC 8840 §4.1.1).
+/// put a stream on hold (RFC 3264 §8.4); with ICE it only means "no candidate yet" (RFC 8839 §4.2.5).
 pub fn direction_of(session: &SessionDescription, index: usize) -> Direction {
     let Some(media) = session.media.get(index) else { return Direction::Inactive };
     let stated = media.attributes.direction().or(session.attributes.direction());
