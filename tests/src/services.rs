@@ -49,6 +49,7 @@ pub struct Services {
     pub sip: u16,
     registrar_http: u16,
     mixer_http: u16,
+    control: u16,
     directory: PathBuf,
 }
 
@@ -82,6 +83,7 @@ impl Services {
             sip,
             registrar_http,
             mixer_http,
+            control,
             directory: directory.to_owned(),
         };
         services.wait_healthy()?;
@@ -97,6 +99,11 @@ impl Services {
     /// The URI of a meeting.
     pub fn conference(&self, name: &str) -> String {
         format!("sip:{name}@127.0.0.1:{}", self.sip)
+    }
+
+    /// The address of the mixer's control service.
+    pub fn mixer_control(&self) -> String {
+        format!("http://127.0.0.1:{}", self.control)
     }
 
     /// The registrar's metrics page.
