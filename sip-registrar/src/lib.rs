@@ -1,1 +1,12 @@
-//! SIP registrar, B2BUA and conference focus.
+//! SIP registrar, B2BUA and conference focus (RFC 3261, RFC 4353, RFC 4579).
+//!
+//! [`Registrar`] is the whole of it as one value without sockets, clock or random numbers of its
+//! own: hand it an [`Input`] and the time, drain its [`Output`]s, wake it when
+//! [`Registrar::poll_timeout`] says. The program around it (`src/shell`) owns all the rest.
+
+mod core;
+
+pub use crate::core::{
+    Account, AccountError, Accounts, Binding, CommandId, ConferenceName, ContactUpdate, Counters,
+    Guests, Input, Location, Output, Registrar, Settings, UpdateError, WallClock,
+};

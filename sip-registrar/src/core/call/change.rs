@@ -1,0 +1,204 @@
+//! One side changes the session: re-INVITE and UPDATE passed to the other side (RFC 3261 §14).
+
+use std::time::Instant;
+
+use sdp::SessionDescription;
+use sdp::dialog_sdp::LineMap;
+use sip_stack::endpoint::{Answer, Body, CallId, ReinviteFailure, SessionError};
+use sip_stack::message::{Method, Reason, Request, Response};
+
+use super::{Bridge, sdp_of};
+use crate::core::conference::description_of;
+use crate::core::registrar::{Registrar, Role};
+use crate::core::reject::Reject;
+
+/// A change on its way.
+#[derive(Debug)]
+pub(crate) struct Change {
+    /// Who wants it.
+    from: CallId,
+    /// Its offer and where its lines went; `None` = the other side was asked to offer.
+    offer: Option<(SessionDescription, LineMap)>,
+    /// What the other side was told before, to go back to.
+    before: Option<SessionDescription>,
+    /// The other side's offer in its 2xx, which `from` must answer in its ACK.
+    late: Option<(SessionDescription, LineMap)>,
+    /// Who wanted it does not want it any more.
+    cancelled: bool,
+}
+
+impl Registrar {
+    /// A re-INVITE or an UPDATE with an offer from either side.
+    pub(crate) fn on_bridge_offer(
+        &mut self,
+        now: Instant,
+        side: CallId,
+        request: &Request,
+    ) -> Result<(), Reject> {
+        let offer = description_of(&request.headers, &request.body)?;
+        let Some((call, bridge)) = self.bridge_with(side) else { return Err(Reject::new(481)) };
+        // A change meets another, or comes before the call stands: later, please (RFC 3261 §14.2).
+        let Some(peer) = bridge.peer(call, side) else { return Err(Reject::new(491)) };
+        if bridge.change.is_some() || bridge.late.is_some() {
+            return Err(Reject::new(491));
+        }
+        let Some(toward) = bridge.side_mut(call, peer) else { return Err(Reject::new(481)) };
+        let before = toward.sdp.last().cloned();
+        let mut body = None;
+        let offer = offer.map(|offer| {
+            let (fitted, map) = toward.sdp.fit_mapped(&offer);
+            body = Some(Body::sdp(fitted.to_string()));
+            (offer, map)
+        });
+        bridge.change = Some(Change { from: side, offer, before, late: None, cancelled: false });
+        let by_update =
+            request.method == Method::Update && self.endpoint.peer_allows(peer, &Method::Update);
+        let sent = if by_update {
+            self.endpoint.update(now, peer, body)
+        } else {
+            self.endpoint.reinvite(now, peer, body)
+        };
+        sent.map_err(|error| {
+            if let Some((_, bridge)) = self.bridge_with(side) {
+                bridge.change = None;
+            }
+            match error {
+                SessionError::Pending | SessionError::WrongState => Reject::new(491),
+                SessionError::TooMany => Reject::busy("too many transactions"),
+                SessionError::UnknownCall | SessionError::UnknownTransaction => Reject::new(481),
+            }
+        })
+    }
+
+    /// The other side has agreed.
+    pub(crate) fn on_bridge_offer_answered(
+        &mut self,
+        now: Instant,
+        side: CallId,
+        response: &Response,
+    ) {
+        let Some((call, bridge)) = self.bridge_with(side) else { return };
+        let Some(change) = bridge.change.as_mut().filter(|c| c.from != side) else { return };
+        let from = change.from;
+        if change.cancelled {
+            self.undo(now, call, side, response);
+            return;
+        }
+        let description = sdp_of(&response.headers, &response.body);
+        let late = change.offer.is_none();
+        let body = description.and_then(|description| match bridge.change.take() {
+            Some(Change { offer: Some((offer, map)), .. }) => {
+                let asker = bridge.side_mut(call, from)?;
+                Some(asker.sdp.answer_mapped(&offer, &description, &map))
+            }
+            Some(change) => {
+                let (fitted, map) = bridge.side_mut(call, from)?.sdp.fit_mapped(&description);
+                bridge.change = Some(Change { late: Some((description, map)), ..change });
+                Some(fitted)
+            }
+            None => None,
+        });
+        let Some(body) = body else {
+            bridge.change = None;
+            if late {
+                // Asked for an offer, it made none: there is nothing to acknowledge with.
+                let _ = self.endpoint.acknowledge(now, side, None);
+            }
+            let _ = self.endpoint.reject_reinvite(now, from, 502, "", &[]);
+            return;
+        };
+        let contact = bridge.side_mut(call, from).map(|side| side.contact.clone());
+        let answer =
+            Answer { body: Some(Body::sdp(body.to_string())), contact, headers: Vec::new() };
+        let _ = self.endpoint.answer_reinvite(now, from, answer);
+    }
+
+    /// The other side has refused: so do we (RFC 3261 §14.2); both sessions stay as they were.
+    pub(crate) fn on_bridge_offer_failed(
+        &mut self,
+        now: Instant,
+        side: CallId,
+        failure: &ReinviteFailure,
+    ) {
+        let Some((_, bridge)) = self.bridge_with(side) else { return };
+        let Some(change) = bridge.change.take_if(|c| c.from != side) else { return };
+        if change.cancelled {
+            return;
+        }
+        let (status, headers) = match failure {
+            ReinviteFailure::Rejected(response) => {
+                let warning = response.headers.get("Warning");
+                let status = match response.status {
+                    401 | 407 => 403,
+                    // These would end the asker's dialog, which is alive (RFC 5057 §5.1).
+                    408 | 481 => 500,
+                    status => status,
+                };
+                (status, warning.map(|w| ("Warning".to_owned(), w.to_owned())))
+            }
+            ReinviteFailure::Glare | ReinviteFailure::Superseded => (491, None),
+        };
+        let headers: Vec<_> = headers.into_iter().collect();
+        let _ = self.endpoint.reject_reinvite(now, change.from, status, "", &headers);
+    }
+
+    /// Who wanted the change has cancelled it; 487 is out.
+    pub(crate) fn on_bridge_offer_cancelled(&mut self, _now: Instant, side: CallId) {
+        if let Some((_, bridge)) = self.bridge_with(side) {
+            if let Some(change) = bridge.change.as_mut().filter(|c| c.from == side) {
+                change.cancelled = true;
+            }
+        }
+    }
+
+    /// The other side agreed to a change that nobody wants any more: takes it back there.
+    fn undo(&mut self, now: Instant, call: CallId, side: CallId, response: &Response) {
+        let Some(bridge) = self.bridges.0.get_mut(&call) else { return };
+        let Some(change) = bridge.change.take() else { return };
+        let Some(toward) = bridge.side_mut(call, side) else { return };
+        let Some(before) = change.before else { return };
+        if change.offer.is_some() {
+            let body = Body::sdp(toward.sdp.fit(&before).to_string());
+            let _ = self.endpoint.reinvite(now, side, Some(body));
+        } else {
+            let offer = sdp_of(&response.headers, &response.body);
+            let body = offer.map(|o| Body::sdp(toward.sdp.answer(&o, &before).to_string()));
+            let _ = self.endpoint.acknowledge(now, side, body);
+        }
+    }
+
+    /// An ACK: with the answer to a late offer, that goes on to who offered.
+    pub(crate) fn on_bridge_ack(&mut self, now: Instant, side: CallId, body: Option<Body>) {
+        let Some((call, bridge)) = self.bridge_with(side) else { return };
+        let late = if side == call && bridge.late.is_some() {
+            bridge.late.take()
+        } else {
+            match bridge.change.take_if(|c| c.from == side && c.late.is_some()) {
+                Some(change) => change.late,
+                None => return,
+            }
+        };
+        let (Some((offer, map)), Some(peer)) = (late, bridge.peer(call, side)) else { return };
+        let answer = body.and_then(|b| SessionDescription::from_bytes(&b.bytes).ok());
+        let fitted = answer.and_then(|answer| {
+            let toward = bridge.side_mut(call, peer)?;
+            Some(toward.sdp.answer_mapped(&offer, &answer, &map))
+        });
+        let Some(fitted) = fitted else {
+            // RFC 3264 §4: without an answer there is no session on either side.
+            self.end_call(now, side, Reason::sip(400, "no answer in ACK"));
+            return;
+        };
+        let _ = self.endpoint.acknowledge(now, peer, Some(Body::sdp(fitted.to_string())));
+    }
+
+    /// The call that either side belongs to.
+    pub(super) fn bridge_with(&mut self, side: CallId) -> Option<(CallId, &mut Bridge)> {
+        let call = match self.roles.get(&side)? {
+            Role::Caller => side,
+            Role::Callee(call) => *call,
+            Role::Member(_) => return None,
+        };
+        self.bridges.0.get_mut(&call).map(|bridge| (call, bridge))
+    }
+}

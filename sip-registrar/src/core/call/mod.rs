@@ -1,0 +1,79 @@
+//! Two-party calls between accounts: we are the UAS of the caller and the UAC of the callee
+//! (a B2BUA, RFC 3261 §6). The descriptions pass through, so media flow directly between the two.
+
+mod change;
+mod dial;
+mod relay;
+
+use std::collections::BTreeMap;
+
+use sdp::dialog_sdp::LineMap;
+use sdp::{DialogSdp, SessionDescription};
+use sip_stack::endpoint::CallId;
+use sip_stack::message::{Headers, NameAddr};
+
+pub(crate) use relay::Relayed;
+
+use change::Change;
+
+/// One side of a call: our dialog with it.
+#[derive(Debug)]
+pub(crate) struct Side {
+    /// Our `o=` line and m-line layout toward it (RFC 3264 §8).
+    sdp: DialogSdp,
+    /// How the caller's offer was laid out in this dialog.
+    map: Option<LineMap>,
+    /// Our Contact toward it.
+    contact: NameAddr,
+}
+
+/// One call, named by the id of its incoming side.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    /// The incoming side.
+    caller: Side,
+    /// What the caller's INVITE offered; nothing = the callee is to offer.
+    offer: Option<SessionDescription>,
+    /// The sides that ring, or the one that has answered.
+    callees: BTreeMap<CallId, Side>,
+    /// Who has answered.
+    connected: Option<CallId>,
+    /// The best refusal so far.
+    best: Option<(u16, Vec<(String, String)>)>,
+    /// The callee's offer in its 2xx, which the caller's ACK must answer.
+    late: Option<(SessionDescription, LineMap)>,
+    /// A change of the session on its way from one side to the other.
+    change: Option<Change>,
+}
+
+/// All two-party calls.
+#[derive(Debug, Default)]
+pub(crate) struct Bridges(BTreeMap<CallId, Bridge>);
+
+impl Bridges {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl Bridge {
+    /// The other side of an established call.
+    fn peer(&self, caller: CallId, side: CallId) -> Option<CallId> {
+        let connected = self.connected?;
+        match side {
+            side if side == caller => Some(connected),
+            side if side == connected => Some(caller),
+            _ => None,
+        }
+    }
+
+    fn side_mut(&mut self, caller: CallId, side: CallId) -> Option<&mut Side> {
+        if side == caller { Some(&mut self.caller) } else { self.callees.get_mut(&side) }
+    }
+}
+
+/// The session description of a message, if it has one that can be read.
+fn sdp_of(headers: &Headers, body: &[u8]) -> Option<SessionDescription> {
+    let is_sdp = headers.content_type().ok().flatten().is_some_and(|t| t.is("application/sdp"));
+    is_sdp.then(|| SessionDescription::from_bytes(body).ok()).flatten()
+}

@@ -1,0 +1,89 @@
+//! INFO and MESSAGE from one side of a call to the other, and the answers back.
+
+use std::time::Instant;
+
+use sip_stack::endpoint::{Body, CallId, ClientTransactionId, ServerTransactionId};
+use sip_stack::message::{Request, Response};
+
+use crate::core::registrar::Registrar;
+use crate::core::reject::Reject;
+
+/// A request of ours that waits for its answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Relayed {
+    /// It was passed on for this one of a peer.
+    For(ServerTransactionId),
+    /// A member was asked for a key frame.
+    KeyFrame(CallId),
+}
+
+/// Header fields that say what a passed on request is.
+const PASSED_ON: [&str; 4] =
+    ["Info-Package", "Content-Disposition", "Content-Encoding", "Content-Language"];
+
+impl Registrar {
+    /// Passes a request on to the other side.
+    pub(crate) fn relay_in_dialog(
+        &mut self,
+        now: Instant,
+        side: CallId,
+        transaction: ServerTransactionId,
+        request: &Request,
+    ) -> Result<(), Reject> {
+        let Some((call, bridge)) = self.bridge_with(side) else { return Err(Reject::new(481)) };
+        let Some(peer) = bridge.peer(call, side) else {
+            return Err(Reject::new(480).because("nobody has answered yet"));
+        };
+        if !self.endpoint.peer_allows(peer, &request.method) {
+            return Err(Reject::new(405));
+        }
+        let headers: Vec<_> = PASSED_ON
+            .into_iter()
+            .filter_map(|n| Some((n.to_owned(), request.headers.get(n)?.to_owned())))
+            .collect();
+        let content_type = request.headers.get("Content-Type").map(str::to_owned);
+        let body =
+            content_type.map(|content_type| Body { content_type, bytes: request.body.clone() });
+        let sent = self
+            .endpoint
+            .request(now, peer, request.method.clone(), &headers, body)
+            .map_err(|_| Reject::new(500).with("Retry-After", "1"))?;
+        self.relayed.insert(sent, Relayed::For(transaction));
+        Ok(())
+    }
+
+    /// A request of ours has its final answer, or will get none.
+    pub(crate) fn on_own_request_done(
+        &mut self,
+        now: Instant,
+        transaction: ClientTransactionId,
+        response: Option<Response>,
+    ) {
+        match self.relayed.remove(&transaction) {
+            Some(Relayed::KeyFrame(call)) => {
+                self.on_key_frame_answer(call, response.is_some_and(|r| r.is_success()));
+            }
+            Some(Relayed::For(asked)) => {
+                // 408 and 481 would end the asker's dialog, which is alive (RFC 5057 §5.1).
+                let status = match response.as_ref().map(|r| r.status) {
+                    None | Some(408 | 481) => 500,
+                    Some(401 | 407) => 403,
+                    Some(status) => status,
+                };
+                let Ok(mut answer) = self.endpoint.response(asked, status, "") else { return };
+                if let Some(response) = response {
+                    for name in ["Accept", "Recv-Info", "Retry-After", "Warning"] {
+                        for value in response.headers.get_all(name) {
+                            answer.headers.push(name, value);
+                        }
+                    }
+                    if let Some(content_type) = response.headers.get("Content-Type") {
+                        answer.set_body(content_type, response.body.clone());
+                    }
+                }
+                let _ = self.endpoint.respond(now, asked, answer);
+            }
+            None => {}
+        }
+    }
+}

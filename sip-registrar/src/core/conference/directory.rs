@@ -1,0 +1,148 @@
+//! Which conferences there are: create, find, close.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::focus::Focus;
+use super::name::ConferenceName;
+
+/// Who opened a conference; each has a bounded number of them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Creator {
+    /// An account.
+    Account(String),
+    /// The guests of one address.
+    Guests(IpAddr),
+}
+
+/// Why no conference could be opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Full {
+    /// This creator has too many.
+    Creator,
+    /// There are too many.
+    Directory,
+}
+
+/// The conferences of this focus server by name.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    by_name: BTreeMap<ConferenceName, Focus>,
+    by_id: BTreeMap<String, ConferenceName>,
+    by_creator: BTreeMap<Creator, usize>,
+    max: usize,
+    max_per_creator: usize,
+}
+
+impl Directory {
+    pub(crate) fn new(max: usize, max_per_creator: usize) -> Self {
+        Directory {
+            by_name: BTreeMap::new(),
+            by_id: BTreeMap::new(),
+            by_creator: BTreeMap::new(),
+            max,
+            max_per_creator,
+        }
+    }
+
+    /// The conference of this name, opened now if there is none. `id` names the meeting at the
+    /// mixer and must not have been used before.
+    pub(crate) fn open(
+        &mut self,
+        name: &ConferenceName,
+        creator: &Creator,
+        id: impl FnOnce() -> String,
+    ) -> Result<&mut Focus, Full> {
+        if !self.by_name.contains_key(name) {
+            if self.by_name.len() >= self.max {
+                return Err(Full::Directory);
+            }
+            let held = self.by_creator.entry(creator.clone()).or_default();
+            if *held >= self.max_per_creator {
+                return Err(Full::Creator);
+            }
+            *held += 1;
+        }
+        let by_id = &mut self.by_id;
+        Ok(self.by_name.entry(name.clone()).or_insert_with(|| {
+            let id = id();
+            by_id.insert(id.clone(), name.clone());
+            Focus::new(id, creator.clone())
+        }))
+    }
+
+    pub(crate) fn get(&self, name: &ConferenceName) -> Option<&Focus> {
+        self.by_name.get(name)
+    }
+
+    pub(crate) fn get_mut(&mut self, name: &ConferenceName) -> Option<&mut Focus> {
+        self.by_name.get_mut(name)
+    }
+
+    /// The conference that has this id at the mixer.
+    pub(crate) fn by_id(&self, id: &str) -> Option<&Focus> {
+        self.by_id.get(id).and_then(|name| self.by_name.get(name))
+    }
+
+    /// Forgets a conference; the last member has left.
+    pub(crate) fn close(&mut self, name: &ConferenceName) -> Option<Focus> {
+        let focus = self.by_name.remove(name)?;
+        self.by_id.remove(focus.id());
+        if let Some(held) = self.by_creator.get_mut(focus.creator()) {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                self.by_creator.remove(focus.creator());
+            }
+        }
+        Some(focus)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_name.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Focus> {
+        self.by_name.values()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> ConferenceName {
+        ConferenceName::parse(text).unwrap()
+    }
+
+    #[test]
+    fn a_conference_is_opened_once_and_found_by_name_and_id() {
+        let mut directory = Directory::new(2, 2);
+        let alice = Creator::Account("alice".into());
+        let focus = directory.open(&name("a"), &alice, || "a-1".into());
+        assert_eq!(focus.unwrap().id(), "a-1");
+        let again = directory.open(&name("a"), &alice, || unreachable!());
+        assert_eq!(again.unwrap().id(), "a-1");
+        assert_eq!(directory.len(), 1);
+        assert!(directory.by_id("a-1").is_some());
+        assert!(directory.by_id("a-2").is_none());
+        assert!(directory.close(&name("a")).is_some());
+        assert!(directory.by_id("a-1").is_none());
+        assert!(directory.close(&name("a")).is_none());
+    }
+
+    #[test]
+    fn bounds_are_per_creator_and_in_all() {
+        let mut directory = Directory::new(2, 1);
+        let here = Creator::Guests("127.0.0.1".parse().unwrap());
+        let alice = Creator::Account("alice".into());
+        let bob = Creator::Account("bob".into());
+        assert!(directory.open(&name("a"), &here, || "1".into()).is_ok());
+        let full = directory.open(&name("b"), &here, || "2".into());
+        assert_eq!(full.map(|_| ()), Err(Full::Creator));
+        assert!(directory.open(&name("b"), &alice, || "2".into()).is_ok());
+        let full = directory.open(&name("c"), &bob, || "3".into());
+        assert_eq!(full.map(|_| ()), Err(Full::Directory));
+        directory.close(&name("a"));
+        assert!(directory.open(&name("c"), &here, || "3".into()).is_ok());
+    }
+}

@@ -1,0 +1,210 @@
+//! INVITE to a conference: from the offer to the 200 and its ACK (RFC 4579 §5.1, §5.4).
+
+use std::time::Instant;
+
+use mixer_control::{JoinRequest, LegDescription, LegRef, MixerError, MixerRequest};
+use sdp::{DialogSdp, SessionDescription};
+use sip_stack::endpoint::{Answer, Body, CallId};
+use sip_stack::flow::Flow;
+use sip_stack::message::{NameAddr, Reason, Request};
+
+use super::directory::Full;
+use super::member::{Member, Session};
+use super::name::{ConferenceName, sanitise_display_name};
+use crate::core::identity::Identity;
+use crate::core::mixer::{Pending, Purpose};
+use crate::core::registrar::{Registrar, Role};
+use crate::core::reject::Reject;
+
+impl Registrar {
+    /// Somebody wants in: asks the mixer for a leg. The INVITE is answered when it replies.
+    #[allow(clippy::too_many_arguments, reason = "all that an INVITE is")]
+    pub(crate) fn join(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        request: &Request,
+        from: &NameAddr,
+        flow: &Flow,
+        identity: Identity,
+        name: ConferenceName,
+    ) -> Result<(), Reject> {
+        let offer = description_of(&request.headers, &request.body)?;
+        if !self.mixer.is_up() {
+            return Err(Reject::busy("the media mixer is not there"));
+        }
+        if self.directory.get(&name).is_some_and(|f| f.len() >= self.settings.max_members) {
+            return Err(Reject::new(486).because("the conference is full"));
+        }
+        let contact = self.conference_contact(&name, &request.uri, flow);
+        let tokens = &mut self.tokens;
+        let focus = self
+            .directory
+            .open(&name, &identity.creator(), || format!("{name}-{}", tokens.hex(8)))
+            .map_err(|full| {
+                Reject::busy(match full {
+                    Full::Creator => "you have opened too many conferences",
+                    Full::Directory => "there are too many conferences",
+                })
+            })?;
+        let user = from.uri.user_text().unwrap_or_default();
+        let leg = LegRef { conference: focus.id().to_owned(), leg: self.tokens.hex(8) };
+        let session_id = u64::from_str_radix(&self.tokens.hex(7), 16).unwrap_or(1);
+        let display_name = sanitise_display_name(from.display_name.as_deref(), &user);
+        let text = offer.as_ref().map(ToString::to_string);
+        focus.insert(
+            call,
+            Member {
+                leg: leg.leg.clone(),
+                identity,
+                display_name: display_name.clone(),
+                contact,
+                sdp: DialogSdp::new("-", session_id, flow.local.ip()),
+                joined: false,
+                session: Session::Joining,
+                offer,
+                agreed: None,
+                asking_key_frame: false,
+                refuses_key_frame: false,
+            },
+        );
+        self.roles.insert(call, Role::Member(name));
+        let id = self.mixer.send(now, Purpose::Join, call, leg.clone());
+        let join = JoinRequest {
+            focus: self.focus_id.clone(),
+            leg,
+            display_name,
+            offer: text,
+            signalled_from: Some(flow.remote.ip()),
+        };
+        self.send_to_mixer(id, MixerRequest::Join(join));
+        Ok(())
+    }
+
+    /// The mixer has replied to a Join.
+    pub(crate) fn on_joined(
+        &mut self,
+        now: Instant,
+        pending: &Pending,
+        reply: Result<SessionDescription, MixerError>,
+    ) {
+        let call = pending.call;
+        let Some(member) = self.member_mut(call) else { return };
+        let description = match reply {
+            Ok(description) => description,
+            Err(error) => {
+                self.refuse(now, call, &refusal(&error));
+                self.forget_member(now, call, "refused by the mixer", false);
+                return;
+            }
+        };
+        let (body, session) = match member.offer.take() {
+            Some(offer) => {
+                member.agreed = Some(offer.to_string());
+                (member.sdp.answer(&offer, &description), Session::AwaitAck)
+            }
+            None => (member.sdp.fit(&description), Session::AwaitAnswer),
+        };
+        member.session = session;
+        let answer = Answer {
+            body: Some(Body::sdp(body.to_string())),
+            contact: Some(member.contact.clone()),
+            headers: Vec::new(),
+        };
+        if self.endpoint.accept(now, call, answer).is_err() {
+            self.forget_member(now, call, "gone", true);
+        }
+    }
+
+    /// The ACK of a member: of its first INVITE or of a re-INVITE.
+    pub(crate) fn on_member_ack(&mut self, now: Instant, call: CallId, body: Option<Body>) {
+        let Some(member) = self.member_mut(call) else { return };
+        let awaited = member.session.clone();
+        if awaited == Session::AwaitAck {
+            member.session = Session::Stable;
+        }
+        if !std::mem::replace(&mut member.joined, true) {
+            self.log_join(call);
+        }
+        if awaited != Session::AwaitAnswer {
+            return;
+        }
+        // RFC 3264 §4: an offer in the 2xx must be answered in the ACK.
+        let answer = body
+            .filter(|b| b.content_type.to_ascii_lowercase().starts_with("application/sdp"))
+            .and_then(|b| SessionDescription::from_bytes(&b.bytes).ok());
+        let Some(answer) = answer else {
+            self.end_call(now, call, Reason::sip(400, "no answer in ACK"));
+            return;
+        };
+        let Some((leg, member)) = self.leg_and_member(call) else { return };
+        member.session = Session::Accepting;
+        let text = answer.to_string();
+        let id = self.mixer.send(now, Purpose::Accept(text.clone()), call, leg.clone());
+        self.send_to_mixer(id, MixerRequest::Accept(LegDescription { leg, sdp: text }));
+    }
+
+    /// The mixer has taken the member's answer, or not.
+    pub(crate) fn on_accepted(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        answer: String,
+        error: Option<&MixerError>,
+    ) {
+        let Some(member) = self.member_mut(call) else { return };
+        member.session = Session::Stable;
+        match error {
+            None => member.agreed = Some(answer),
+            // Offer and answer are done between member and focus: there is no way back but the end.
+            Some(error) => {
+                let status = refusal(error).status;
+                self.end_call(now, call, Reason::sip(u32::from(status), &error.to_string()));
+            }
+        }
+    }
+
+    /// A conference name nobody can guess (RFC 4579 §5.4).
+    pub(crate) fn random_name(&mut self) -> Result<ConferenceName, Reject> {
+        ConferenceName::parse(&self.tokens.hex(8)).ok_or_else(|| Reject::new(500))
+    }
+}
+
+/// The session description a request brings. None is no fault: the peer wants our offer.
+pub(crate) fn description_of(
+    headers: &sip_stack::message::Headers,
+    body: &[u8],
+) -> Result<Option<SessionDescription>, Reject> {
+    if body.is_empty() {
+        return Ok(None);
+    }
+    let is_sdp = headers.content_type().ok().flatten().is_some_and(|t| t.is("application/sdp"));
+    let encoded =
+        headers.get("Content-Encoding").is_some_and(|e| !e.eq_ignore_ascii_case("identity"));
+    if !is_sdp || encoded {
+        return Err(Reject::new(415)
+            .with("Accept", "application/sdp")
+            .with("Accept-Encoding", "identity"));
+    }
+    SessionDescription::from_bytes(body)
+        .map(Some)
+        .map_err(|error| Reject::new(400).because(&format!("session description: {error}")))
+}
+
+/// What a refusal of the mixer means to the caller.
+pub(crate) fn refusal(error: &MixerError) -> Reject {
+    match error {
+        MixerError::Invalid(why) => Reject::new(400).because(why),
+        MixerError::NoCommonMedia(why) => {
+            // The mixer begins its text with the code of RFC 3261 §20.43 if it knows a better one.
+            match why.split_once(' ') {
+                Some(("304", text)) => Reject::new(488).warning(304, text),
+                Some(("305", text)) => Reject::new(488).warning(305, text),
+                _ => Reject::new(488).warning(305, why),
+            }
+        }
+        MixerError::NotFound => Reject::new(481),
+        MixerError::Exhausted(why) => Reject::busy(why),
+        MixerError::Unavailable(_) => Reject::busy("the media mixer does not answer"),
+    }
+}

@@ -1,0 +1,141 @@
+//! A member leaves, and with the last one the conference ends.
+
+use std::time::Instant;
+
+use mixer_control::{LegRef, MixerRequest};
+use sip_stack::endpoint::{CallId, EndReason};
+use sip_stack::message::Reason;
+
+use super::member::Member;
+use crate::core::mixer::Purpose;
+use crate::core::registrar::{Registrar, Role};
+
+impl Registrar {
+    /// The call of a member is over: frees its leg. `leg_exists`: the mixer made one, or may have.
+    pub(crate) fn forget_member(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        why: &str,
+        leg_exists: bool,
+    ) {
+        let Some(Role::Member(name)) = self.roles.remove(&call) else { return };
+        let Some(focus) = self.directory.get_mut(&name) else { return };
+        let Some(member) = focus.remove(call) else { return };
+        let leg = LegRef { conference: focus.id().to_owned(), leg: member.leg.clone() };
+        let (present, empty) = (focus.present(), focus.is_empty());
+        let joining = self.mixer.is_joining(call);
+        self.mixer.abandon(call);
+        // While a Join is on its way the Leave waits for its reply: it must not overtake it.
+        if leg_exists && !joining {
+            self.leave(now, call, leg);
+        }
+        if member.joined {
+            self.counters.leaves += 1;
+            tracing::info!(
+                conference = %name, member = %member.display_name, who = %member.identity,
+                why, members = present, "leave"
+            );
+        } else {
+            tracing::debug!(conference = %name, member = %member.display_name, why, "did not join");
+        }
+        if empty {
+            self.directory.close(&name);
+            tracing::debug!(conference = %name, "conference ended");
+        }
+    }
+
+    /// Tells the mixer to remove a leg.
+    pub(crate) fn leave(&mut self, now: Instant, call: CallId, leg: LegRef) {
+        let id = self.mixer.send(now, Purpose::Forget, call, leg.clone());
+        self.send_to_mixer(id, MixerRequest::Leave(leg));
+    }
+
+    /// The stack says that a call has ended.
+    pub(crate) fn on_call_ended(&mut self, now: Instant, call: CallId, reason: EndReason) {
+        let (why, given) = match reason {
+            EndReason::Local => ("ended by us", None),
+            EndReason::Remote(given) => ("BYE", given),
+            EndReason::NoAck => ("no ACK", None),
+            EndReason::NoAnswer => ("no answer", Some(Reason::sip(408, "no answer"))),
+            EndReason::Unreachable(_) => ("unreachable", Some(Reason::sip(480, "unreachable"))),
+            EndReason::DialogLost(_) => ("does not answer any more", None),
+            EndReason::SessionExpired => ("session expired", None),
+            EndReason::Protocol(what) => (what, None),
+        };
+        self.on_call_over(now, call, why, given);
+    }
+
+    /// A call is over, for whatever reason.
+    pub(crate) fn on_call_over(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        why: &str,
+        given: Option<Reason>,
+    ) {
+        match self.roles.get(&call) {
+            Some(Role::Member(_)) => self.forget_member(now, call, why, true),
+            Some(Role::Caller) => self.on_caller_gone(now, call, given),
+            Some(Role::Callee(_)) => self.on_callee_gone(now, call, given),
+            None => {}
+        }
+    }
+
+    /// Ends a call from our side.
+    pub(crate) fn end_call(&mut self, now: Instant, call: CallId, reason: Reason) {
+        // The last event of the call follows at once and cleans up.
+        if self.endpoint.bye(now, call, Some(reason)).is_err() {
+            self.on_call_over(now, call, "gone", None);
+        }
+    }
+
+    /// Ends all members of a conference.
+    pub(crate) fn end_conference(&mut self, now: Instant, id: &str, reason: &Reason) {
+        let Some(focus) = self.directory.by_id(id) else { return };
+        let calls: Vec<CallId> = focus.calls().collect();
+        for call in calls {
+            self.end_call(now, call, reason.clone());
+        }
+    }
+
+    /// Ends all members of all conferences: the mixer has lost them.
+    pub(crate) fn end_all_conferences(&mut self, now: Instant, text: &str) {
+        let calls: Vec<CallId> = self
+            .roles
+            .iter()
+            .filter(|(_, role)| matches!(role, Role::Member(_)))
+            .map(|(call, _)| *call)
+            .collect();
+        if !calls.is_empty() {
+            tracing::warn!(members = calls.len(), "all conferences end: {text}");
+        }
+        for call in calls {
+            self.end_call(now, call, Reason::sip(503, text));
+        }
+    }
+
+    pub(crate) fn member_mut(&mut self, call: CallId) -> Option<&mut Member> {
+        self.leg_and_member(call).map(|(_, member)| member)
+    }
+
+    /// A member and the name of its leg at the mixer.
+    pub(crate) fn leg_and_member(&mut self, call: CallId) -> Option<(LegRef, &mut Member)> {
+        let Some(Role::Member(name)) = self.roles.get(&call) else { return None };
+        let focus = self.directory.get_mut(name)?;
+        let conference = focus.id().to_owned();
+        let member = focus.member_mut(call)?;
+        Some((LegRef { conference, leg: member.leg.clone() }, member))
+    }
+
+    pub(crate) fn log_join(&mut self, call: CallId) {
+        let Some(Role::Member(name)) = self.roles.get(&call) else { return };
+        let Some(focus) = self.directory.get(name) else { return };
+        let Some(member) = focus.member(call) else { return };
+        self.counters.joins += 1;
+        tracing::info!(
+            conference = %name, member = %member.display_name, who = %member.identity,
+            members = focus.present(), "join"
+        );
+    }
+}

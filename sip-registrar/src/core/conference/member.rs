@@ -1,0 +1,59 @@
+//! One member: the dialog of one person with the focus, and how far its session has come.
+
+use sdp::{DialogSdp, SessionDescription};
+use sip_stack::message::NameAddr;
+
+use crate::core::identity::Identity;
+
+/// A person as the focus sees it. The same user twice is two members: two devices.
+#[derive(Debug)]
+pub(crate) struct Member {
+    /// Name of the media at the mixer.
+    pub(crate) leg: String,
+    /// Who it is.
+    pub(crate) identity: Identity,
+    /// What the others are shown.
+    pub(crate) display_name: String,
+    /// Contact of the focus in this dialog: the conference URI with `;isfocus` (RFC 4579 §4.1).
+    pub(crate) contact: NameAddr,
+    /// Our `o=` line and the m-line layout of the dialog (RFC 3264 §8).
+    pub(crate) sdp: DialogSdp,
+    /// Whether the member's ACK has come, so that the person is really there.
+    pub(crate) joined: bool,
+    /// What is going on in the session.
+    pub(crate) session: Session,
+    /// The member's offer that the mixer has not answered yet.
+    pub(crate) offer: Option<SessionDescription>,
+    /// The member's description that the mixer last agreed to, to go back to.
+    pub(crate) agreed: Option<String>,
+    /// An INFO of ours waits for its answer: one key frame request at a time.
+    pub(crate) asking_key_frame: bool,
+    /// The member answered such an INFO with a refusal: it will not be asked again.
+    pub(crate) refuses_key_frame: bool,
+}
+
+/// How far the session of a member has come.
+///
+/// ```text
+///  Joining ──answer──▶ AwaitAck ──ACK──▶ Stable ◀──────────────┐
+///  Joining ──offer───▶ AwaitAnswer ──ACK + answer──▶ Accepting ┤ (Accept agreed)
+///  Stable ──re-INVITE, UPDATE with SDP──▶ Reoffering ──────────┤ (answered or refused)
+///  Stable ──re-INVITE without SDP──▶ Offering ──▶ AwaitAnswer ─┘
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Session {
+    /// The INVITE waits for the mixer.
+    Joining,
+    /// The 200 with the mixer's answer is out.
+    AwaitAck,
+    /// Nothing is going on.
+    Stable,
+    /// The member's new offer is with the mixer.
+    Reoffering,
+    /// The mixer is making an offer.
+    Offering,
+    /// A 200 with the mixer's offer is out; the ACK must bring the answer.
+    AwaitAnswer,
+    /// The member's answer is with the mixer.
+    Accepting,
+}

@@ -1,0 +1,16 @@
+//! Conferences: the focus of RFC 4353 and RFC 4579.
+
+mod directory;
+mod focus;
+mod info;
+mod join;
+mod leave;
+mod link;
+mod member;
+mod name;
+mod reoffer;
+
+pub(crate) use directory::{Creator, Directory};
+pub(crate) use focus::Focus;
+pub(crate) use join::description_of;
+pub use name::ConferenceName;

@@ -1,0 +1,101 @@
+//! Who is calling: an account that proved itself, or a guest.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Instant;
+
+use sip_stack::auth::Verdict;
+use sip_stack::flow::Flow;
+use sip_stack::message::{NameAddr, Request};
+
+use super::conference::Creator;
+use super::registrar::Registrar;
+use super::reject::Reject;
+
+/// Who sent a request that opens a dialog.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// An account, proved by digest.
+    Account(String),
+    /// Somebody without one, from this address.
+    Guest(IpAddr),
+}
+
+impl Identity {
+    /// In whose name a conference is opened.
+    pub(crate) fn creator(&self) -> Creator {
+        match self {
+            Identity::Account(user) => Creator::Account(user.clone()),
+            Identity::Guest(address) => Creator::Guests(*address),
+        }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Identity::Account(user) => write!(f, "account {user}"),
+            Identity::Guest(address) => write!(f, "guest from {address}"),
+        }
+    }
+}
+
+impl Registrar {
+    /// Finds out who sent this, or returns the refusal to answer with.
+    ///
+    /// A From that names an account is challenged wherever it comes from: nobody may use a name that
+    /// is somebody's. Valid credentials make the caller that account.
+    pub(crate) fn identify(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        from: &NameAddr,
+        flow: &Flow,
+    ) -> Result<Identity, Reject> {
+        let named = from.uri.user_text().filter(|user| self.settings.accounts.contains(user));
+        if request.headers.has("Authorization") {
+            let user = self.authenticate(now, request)?;
+            return match named {
+                Some(named) if named != user => {
+                    Err(Reject::new(403).because("From names another account"))
+                }
+                _ => Ok(Identity::Account(user)),
+            };
+        }
+        if named.is_none() {
+            if self.settings.guests.allow(flow.remote.ip()) {
+                return Ok(Identity::Guest(flow.remote.ip()));
+            }
+            if self.settings.accounts.is_empty() {
+                return Err(Reject::new(403).because("no guests here, and no accounts either"));
+            }
+        }
+        Err(self.challenge(now, false))
+    }
+
+    /// The account whose credentials the request carries (RFC 7616), or the refusal.
+    pub(crate) fn authenticate(
+        &mut self,
+        now: Instant,
+        request: &Request,
+    ) -> Result<String, Reject> {
+        let accounts = &self.settings.accounts;
+        let lookup = |user: &str, algorithm| {
+            accounts.get(user).and_then(|account| account.ha1(algorithm).cloned())
+        };
+        match self.challenger.verify(now, request, lookup) {
+            Verdict::Ok { user } => Ok(user),
+            Verdict::Stale => Err(self.challenge(now, true)),
+            Verdict::Missing | Verdict::Wrong => Err(self.challenge(now, false)),
+        }
+    }
+
+    /// 401 with one challenge per algorithm, strongest first (RFC 8760 §2.3).
+    pub(crate) fn challenge(&mut self, now: Instant, stale: bool) -> Reject {
+        let mut reject = Reject::new(401);
+        for value in self.challenger.challenges(now, stale) {
+            reject = reject.with("WWW-Authenticate", value.to_string());
+        }
+        reject
+    }
+}

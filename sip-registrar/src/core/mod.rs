@@ -1,0 +1,24 @@
+//! The registrar without input or output: registration, two-party calls, conferences.
+
+mod accounts;
+mod call;
+mod clock;
+mod conference;
+mod counters;
+mod identity;
+mod location;
+mod mixer;
+mod register;
+mod registrar;
+mod reject;
+mod route;
+mod settings;
+
+pub use accounts::{Account, AccountError, Accounts};
+pub use clock::WallClock;
+pub use conference::ConferenceName;
+pub use counters::Counters;
+pub use location::{Binding, ContactUpdate, Location, UpdateError};
+pub use mixer::CommandId;
+pub use registrar::{Input, Output, Registrar};
+pub use settings::{Guests, Settings};

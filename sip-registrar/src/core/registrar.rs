@@ -1,0 +1,318 @@
+//! The whole registrar as one value: what comes in, what goes out, and who handles which event.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use mixer_control::{MixerEvent, MixerReply, MixerRequest};
+use sip_stack::auth::{Algorithm, Challenger};
+use sip_stack::endpoint::{
+    CallId, ClientTransactionId, Endpoint, EndpointConfig, Event, Output as StackOutput, Transmit,
+    TransmitId,
+};
+use sip_stack::flow::{ConnectionId, Flow};
+use sip_stack::message::{Host, Method, Reason};
+use sip_stack::token::Tokens;
+
+use super::call::{Bridges, Relayed};
+use super::clock::WallClock;
+use super::conference::{ConferenceName, Directory};
+use super::counters::Counters;
+use super::location::Location;
+use super::mixer::{CommandId, MixerLink};
+use super::reject::Reject;
+use super::settings::Settings;
+
+/// Something that happened outside.
+#[derive(Debug)]
+pub enum Input {
+    /// A SIP message has arrived.
+    Sip {
+        /// The path it came on.
+        flow: Flow,
+        /// The message.
+        bytes: Bytes,
+    },
+    /// A [`Transmit`] could not be made.
+    SendFailed(TransmitId),
+    /// A connection is gone.
+    Closed(ConnectionId),
+    /// The mixer's reply to a command.
+    MixerReply {
+        /// Which command.
+        id: CommandId,
+        /// What it said.
+        reply: MixerReply,
+    },
+    /// Something happened at the mixer; the first event after it was gone says that it is back.
+    MixerEvent(MixerEvent),
+    /// The mixer's event stream is gone, or could not be opened.
+    MixerDown,
+    /// The process was asked to end: end all calls, take no new ones.
+    Stop,
+}
+
+/// Something to be done outside.
+#[derive(Debug)]
+pub enum Output {
+    /// Bytes to send.
+    Transmit(Transmit),
+    /// A command for the mixer; its reply comes back as [`Input::MixerReply`] with the same id, and
+    /// there is always one.
+    Mixer {
+        /// Names the command.
+        id: CommandId,
+        /// The command.
+        request: MixerRequest,
+    },
+}
+
+/// What a call is to us.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A conference member.
+    Member(ConferenceName),
+    /// The incoming side of a two-party call; its own id names the call.
+    Caller,
+    /// An outgoing side of the two-party call of this caller.
+    Callee(CallId),
+}
+
+/// Registrar, B2BUA and conference focus without any input or output of its own.
+///
+/// After each `handle_*` drain [`poll_output`](Self::poll_output) until `None`; call
+/// [`handle_timeout`](Self::handle_timeout) when [`poll_timeout`](Self::poll_timeout) says.
+#[derive(Debug)]
+pub struct Registrar {
+    pub(crate) settings: Settings,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) challenger: Challenger,
+    pub(crate) tokens: Tokens,
+    pub(crate) clock: WallClock,
+    pub(crate) location: Location,
+    pub(crate) directory: Directory,
+    pub(crate) bridges: Bridges,
+    pub(crate) mixer: MixerLink,
+    pub(crate) roles: BTreeMap<CallId, Role>,
+    pub(crate) relayed: BTreeMap<ClientTransactionId, Relayed>,
+    pub(crate) counters: Counters,
+    pub(crate) focus_id: String,
+    pub(crate) stopping: bool,
+    out: VecDeque<Output>,
+}
+
+impl Registrar {
+    /// A registrar with these rules. `now` is `unix` after 1970-01-01T00:00:00Z; `seed` must come
+    /// from the system's generator in production.
+    #[must_use]
+    pub fn new(settings: Settings, now: Instant, unix: Duration, seed: [u8; 32]) -> Self {
+        let mut tokens = Tokens::new(seed);
+        let address = settings.listen.first().copied();
+        let host = address.map_or(Host::Name("localhost".into()), |a| Host::Ip(a.ip()));
+        let mut config = EndpointConfig::new(host, address.map_or(5060, |a| a.port()));
+        config.user_agent = concat!("Parley/", env!("CARGO_PKG_VERSION")).to_owned();
+        config.allow = [
+            Method::Invite,
+            Method::Ack,
+            Method::Cancel,
+            Method::Bye,
+            Method::Options,
+            Method::Update,
+            Method::Info,
+            Method::Register,
+        ]
+        .into();
+        config.max_calls = settings.max_calls;
+        config.capabilities = vec![("Accept".to_owned(), "application/sdp".to_owned())];
+        let focus_id = tokens.hex(8);
+        Registrar {
+            endpoint: Endpoint::new(config, tokens.seed()),
+            challenger: Challenger::new(
+                now,
+                &settings.realm,
+                &[Algorithm::Sha256, Algorithm::Md5],
+                tokens.seed(),
+            ),
+            clock: WallClock::new(now, unix),
+            location: Location::new(settings.max_bindings_per_account, settings.max_bindings),
+            directory: Directory::new(
+                settings.max_conferences,
+                settings.max_conferences_per_creator,
+            ),
+            bridges: Bridges::default(),
+            mixer: MixerLink::new(settings.mixer_timeout),
+            roles: BTreeMap::new(),
+            relayed: BTreeMap::new(),
+            counters: Counters::default(),
+            focus_id,
+            stopping: false,
+            out: VecDeque::new(),
+            settings,
+            tokens,
+        }
+    }
+
+    /// Our name toward the mixer, the same in every Join and in its event stream; random per start.
+    #[must_use]
+    pub fn focus_id(&self) -> &str {
+        &self.focus_id
+    }
+
+    /// Takes in what happened.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Sip { flow, bytes } => {
+                self.counters.count_request(&bytes);
+                self.endpoint.handle_message(now, flow, &bytes);
+            }
+            Input::SendFailed(id) => self.endpoint.handle_send_failed(now, id),
+            Input::Closed(connection) => {
+                self.location.handle_flow_closed(connection);
+                self.endpoint.handle_flow_closed(now, connection);
+            }
+            Input::MixerReply { id, reply } => self.on_mixer_reply(now, id, reply),
+            Input::MixerEvent(event) => self.on_mixer_event(now, event),
+            Input::MixerDown => self.on_mixer_down(now),
+            Input::Stop => self.stop(now),
+        }
+        self.drain(now);
+    }
+
+    /// Does what is due; always safe, also early.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.location.handle_timeout(now);
+        self.endpoint.handle_timeout(now);
+        self.on_mixer_timeout(now);
+        self.drain(now);
+    }
+
+    /// The next thing to do outside.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        [self.endpoint.poll_timeout(), self.location.poll_timeout(), self.mixer.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether every call is over and every answer has come: nothing is lost by ending now.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.roles.is_empty() && self.endpoint.alive().calls == 0
+    }
+
+    /// The numbers of now.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        Counters {
+            conferences: self.directory.len(),
+            members: self.directory.iter().map(super::conference::Focus::present).sum(),
+            calls: self.bridges.len(),
+            bindings: self.location.len(),
+            mixer_up: self.mixer.is_up(),
+            ..self.counters.clone()
+        }
+    }
+
+    /// Hands a command to the mixer's shell.
+    pub(crate) fn send_to_mixer(&mut self, id: CommandId, request: MixerRequest) {
+        self.out.push_back(Output::Mixer { id, request });
+    }
+
+    /// Refuses an INVITE.
+    pub(crate) fn refuse(&mut self, now: Instant, call: CallId, reject: &Reject) {
+        // Fails only when the caller has just gone; then nobody waits for the answer.
+        let _ = self.endpoint.reject(now, call, reject.status, "", &reject.headers);
+    }
+
+    /// Works off what the stack has to say, until it is silent.
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                StackOutput::Transmit(transmit) => {
+                    self.counters.count_response(&transmit.bytes);
+                    self.out.push_back(Output::Transmit(transmit));
+                }
+                StackOutput::Event(event) => self.on_event(now, event),
+            }
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Request { transaction, request, flow } => {
+                self.on_request(now, transaction, &request, &flow);
+            }
+            Event::IncomingCall { call, request, flow } => {
+                if let Err(reject) = self.on_invite(now, call, &request, &flow) {
+                    self.refuse(now, call, &reject);
+                }
+            }
+            Event::Response { transaction, response, .. } => {
+                if !response.is_provisional() {
+                    self.on_own_request_done(now, transaction, Some(response));
+                }
+            }
+            Event::RequestFailed { transaction, .. } => {
+                self.on_own_request_done(now, transaction, None);
+            }
+            Event::Progress { call, response } => self.on_callee_progress(now, call, &response),
+            Event::Answered { call, response } => self.on_callee_answered(now, call, &response),
+            Event::Rejected { call, response } => self.on_callee_rejected(now, call, &response),
+            Event::Refreshed { .. } => {}
+            Event::Ack { call, body } => match self.roles.get(&call) {
+                Some(Role::Member(_)) => self.on_member_ack(now, call, body),
+                Some(_) => self.on_bridge_ack(now, call, body),
+                None => {}
+            },
+            Event::Reinvite { call, request } => {
+                let done = match self.roles.get(&call) {
+                    Some(Role::Member(_)) => self.on_member_offer(now, call, &request),
+                    Some(_) => self.on_bridge_offer(now, call, &request),
+                    None => Err(Reject::new(481)),
+                };
+                if let Err(reject) = done {
+                    let _ = self.endpoint.reject_reinvite(
+                        now,
+                        call,
+                        reject.status,
+                        "",
+                        &reject.headers,
+                    );
+                }
+            }
+            Event::ReinviteCancelled { call } => match self.roles.get(&call) {
+                Some(Role::Member(_)) => self.on_member_offer_cancelled(call),
+                Some(_) => self.on_bridge_offer_cancelled(now, call),
+                None => {}
+            },
+            Event::ReinviteAnswered { call, response } => {
+                self.on_bridge_offer_answered(now, call, &response);
+            }
+            Event::ReinviteFailed { call, failure } => {
+                self.on_bridge_offer_failed(now, call, &failure);
+            }
+            Event::InDialog { call, transaction, request } => {
+                self.on_in_dialog(now, call, transaction, &request);
+            }
+            Event::Cancelled { call, reason } => {
+                self.on_call_over(now, call, "cancelled", reason);
+            }
+            Event::Ended { call, reason } => self.on_call_ended(now, call, reason),
+        }
+    }
+
+    /// Ends every call with a BYE that says why, and refuses what waits.
+    fn stop(&mut self, now: Instant) {
+        self.stopping = true;
+        let calls: Vec<CallId> = self.roles.keys().copied().collect();
+        for call in calls {
+            self.end_call(now, call, Reason::sip(503, "the server is shutting down"));
+        }
+    }
+}

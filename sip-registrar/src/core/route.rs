@@ -1,0 +1,205 @@
+//! Where a request goes: (method, request URI) → handler.
+
+use std::time::Instant;
+
+use sip_stack::endpoint::{CallId, ServerTransactionId};
+use sip_stack::flow::{Flow, Transport};
+use sip_stack::message::{Host, Method, NameAddr, Request, Uri};
+
+use super::conference::ConferenceName;
+use super::register::bad_request;
+use super::registrar::{Registrar, Role};
+use super::reject::Reject;
+
+/// What a request URI names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Resource {
+    /// The server itself: no user part.
+    Server,
+    /// The conference factory (RFC 4579 §5.4).
+    Factory,
+    /// An account.
+    Account(String),
+    /// A conference, open or to be opened by the first INVITE.
+    Conference(ConferenceName),
+}
+
+impl Registrar {
+    /// A new INVITE.
+    pub(crate) fn on_invite(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        request: &Request,
+        flow: &Flow,
+    ) -> Result<(), Reject> {
+        if self.stopping {
+            return Err(Reject::busy("the server is shutting down"));
+        }
+        let resource = self.resource(&request.uri, flow)?;
+        let from = request.headers.from().map_err(bad_request)?;
+        let identity = self.identify(now, request, &from, flow)?;
+        match resource {
+            Resource::Server => Err(Reject::new(404).because("call a user or a conference")),
+            Resource::Factory => {
+                let name = self.random_name()?;
+                self.join(now, call, request, &from, flow, identity, name)
+            }
+            Resource::Conference(name) => {
+                self.join(now, call, request, &from, flow, identity, name)
+            }
+            Resource::Account(user) => {
+                self.call_account(now, call, request, &from, flow, &identity, &user)
+            }
+        }
+    }
+
+    /// A request outside of any dialog, INVITE excepted.
+    pub(crate) fn on_request(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: &Request,
+        flow: &Flow,
+    ) {
+        let done = match request.method {
+            Method::Register => self.register(now, transaction, request, flow),
+            Method::Options => self.options(now, transaction, request, flow),
+            // In our Allow, but meaningless without a dialog (RFC 3261 §12.2.2).
+            Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => {
+                Err(Reject::new(481))
+            }
+            // RFC 3261 §8.2.1; the stack adds Allow.
+            _ => Err(Reject::new(405)),
+        };
+        if let Err(reject) = done {
+            self.respond_reject(now, transaction, &reject);
+        }
+    }
+
+    /// A request in the dialog of a call that is no change of the session.
+    pub(crate) fn on_in_dialog(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        transaction: ServerTransactionId,
+        request: &Request,
+    ) {
+        let role = self.roles.get(&call).cloned();
+        let done = match (&request.method, role) {
+            (_, None) => Err(Reject::new(481)),
+            (Method::Options, Some(_)) => {
+                let _ = self.endpoint.respond_status(now, transaction, 200, "");
+                Ok(())
+            }
+            (Method::Info, Some(Role::Member(_))) => {
+                self.on_member_info(now, call, transaction, request)
+            }
+            (Method::Info | Method::Message, Some(Role::Caller | Role::Callee(_))) => {
+                self.relay_in_dialog(now, call, transaction, request)
+            }
+            (_, Some(_)) => Err(Reject::new(405)),
+        };
+        if let Err(reject) = done {
+            self.respond_reject(now, transaction, &reject);
+        }
+    }
+
+    /// OPTIONS: answered as an INVITE would be (RFC 3261 §11.2).
+    fn options(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: &Request,
+        flow: &Flow,
+    ) -> Result<(), Reject> {
+        let contact = match self.resource(&request.uri, flow)? {
+            Resource::Server | Resource::Factory => None,
+            Resource::Account(user) => {
+                if self.location.bindings(now, &user).next().is_none() {
+                    return Err(Reject::new(480));
+                }
+                None
+            }
+            Resource::Conference(name) => self
+                .directory
+                .get(&name)
+                .map(|_| self.conference_contact(&name, &request.uri, flow)),
+        };
+        let Ok(mut response) = self.endpoint.response(transaction, 200, "") else {
+            return Ok(());
+        };
+        if let Some(contact) = contact {
+            response.headers.push("Contact", contact);
+        }
+        let _ = self.endpoint.respond(now, transaction, response);
+        Ok(())
+    }
+
+    /// What a request URI names, or why it names nothing.
+    pub(crate) fn resource(&self, uri: &Uri, flow: &Flow) -> Result<Resource, Reject> {
+        if !uri.is_sip() {
+            return Err(Reject::new(416));
+        }
+        if !self.is_ours(uri, flow) {
+            return Err(Reject::new(404).because("this host is not served here"));
+        }
+        let Some(user) = uri.user_text().filter(|user| !user.is_empty()) else {
+            return Ok(Resource::Server);
+        };
+        if user == self.settings.factory {
+            return Ok(Resource::Factory);
+        }
+        if self.settings.accounts.contains(&user) {
+            return Ok(Resource::Account(user));
+        }
+        ConferenceName::parse(&user).map(Resource::Conference).ok_or_else(|| {
+            Reject::new(404).because("a conference name has 1 to 64 printable characters")
+        })
+    }
+
+    /// Whether a URI is in our domain.
+    pub(crate) fn is_ours(&self, uri: &Uri, flow: &Flow) -> bool {
+        self.settings.is_our_host(&uri.host, flow.local.ip())
+    }
+
+    /// The Contact of a conference in a dialog that began over `flow` (RFC 4579 §4.1): the address
+    /// the request arrived on, for that is one the peer can reach.
+    pub(crate) fn conference_contact(
+        &self,
+        name: &ConferenceName,
+        request_uri: &Uri,
+        flow: &Flow,
+    ) -> NameAddr {
+        self.contact(Some(name.as_str()), request_uri, flow).with_flag("isfocus")
+    }
+
+    /// A Contact of ours toward the peer of `flow`.
+    pub(crate) fn contact(&self, user: Option<&str>, request_uri: &Uri, flow: &Flow) -> NameAddr {
+        // A socket bound to every address cannot tell on which one a datagram came; then the peer
+        // knows it best.
+        let (host, port) = if flow.local.ip().is_unspecified() {
+            (request_uri.host.clone(), request_uri.port.or(Some(flow.local.port())))
+        } else {
+            (Host::Ip(flow.local.ip()), Some(flow.local.port()))
+        };
+        let uri = Uri::sip(user, host, port);
+        NameAddr::new(match flow.transport {
+            Transport::Udp => uri,
+            Transport::Tcp => uri.with_param("transport", "tcp"),
+        })
+    }
+
+    fn respond_reject(&mut self, now: Instant, transaction: ServerTransactionId, reject: &Reject) {
+        if reject.headers.is_empty() {
+            let _ = self.endpoint.respond_status(now, transaction, reject.status, "");
+            return;
+        }
+        if let Ok(mut response) = self.endpoint.response(transaction, reject.status, "") {
+            for (name, value) in &reject.headers {
+                response.headers.push(name, value);
+            }
+            let _ = self.endpoint.respond(now, transaction, response);
+        }
+    }
+}

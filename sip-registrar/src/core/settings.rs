@@ -1,0 +1,99 @@
+//! What the core is told at start.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use sip_stack::message::Host;
+
+use super::accounts::Accounts;
+
+/// Who may call without an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guests {
+    /// Programs of this machine: the request came from a loopback address.
+    Loopback,
+    /// Anyone.
+    Anyone,
+    /// Nobody: every call must be authenticated.
+    Nobody,
+}
+
+impl Guests {
+    /// Whether a request from this address may go on without an account.
+    #[must_use]
+    pub fn allow(self, from: IpAddr) -> bool {
+        match self {
+            Guests::Anyone => true,
+            Guests::Loopback => from.is_loopback(),
+            Guests::Nobody => false,
+        }
+    }
+}
+
+/// The registrar's rules and limits.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Realm of digest challenges (RFC 7616 §3.3); constant, for stored HA1 values hold it.
+    pub realm: String,
+    /// Domain names that are ours; empty means that any host is.
+    pub domains: Vec<String>,
+    /// The addresses listened on, with their real ports.
+    pub listen: Vec<SocketAddr>,
+    /// Who may call without an account.
+    pub guests: Guests,
+    /// Those who have one.
+    pub accounts: Accounts,
+    /// How long a binding lasts when the client does not say (RFC 3261 §10.2.1.1).
+    pub default_expires: Duration,
+    /// The shortest binding taken; less is 423 (RFC 3261 §10.3).
+    pub min_expires: Duration,
+    /// The longest binding given.
+    pub max_expires: Duration,
+    /// Contacts of one account.
+    pub max_bindings_per_account: usize,
+    /// Contacts of all accounts together.
+    pub max_bindings: usize,
+    /// User part of the conference factory URI (RFC 4579 §5.4).
+    pub factory: String,
+    /// Conferences at the same time.
+    pub max_conferences: usize,
+    /// Conferences of one account, or of the guests of one address, at the same time.
+    pub max_conferences_per_creator: usize,
+    /// Members of one conference.
+    pub max_members: usize,
+    /// Calls at the same time, conference members included.
+    pub max_calls: usize,
+    /// How long an INVITE waits for the mixer before it is answered 503.
+    pub mixer_timeout: Duration,
+}
+
+impl Settings {
+    /// Whether a request URI with this host is addressed to us.
+    #[must_use]
+    pub fn is_our_host(&self, host: &Host, local: IpAddr) -> bool {
+        match host {
+            _ if self.domains.is_empty() => true,
+            Host::Name(name) => self.domains.iter().any(|d| d.eq_ignore_ascii_case(name)),
+            Host::Ip(ip) => *ip == local || self.listen.iter().any(|address| address.ip() == *ip),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guests_are_told_by_their_address() {
+        let here: IpAddr = "127.0.0.1".parse().unwrap();
+        let there: IpAddr = "192.0.2.1".parse().unwrap();
+        for (rule, from, allowed) in [
+            (Guests::Loopback, here, true),
+            (Guests::Loopback, there, false),
+            (Guests::Anyone, there, true),
+            (Guests::Nobody, here, false),
+        ] {
+            assert_eq!(rule.allow(from), allowed, "{rule:?} {from}");
+        }
+    }
+}

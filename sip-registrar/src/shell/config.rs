@@ -1,0 +1,362 @@
+//! The configuration file: TOML, every key optional, a wrong key is an error that names it.
+
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde::Deserialize;
+use sip_registrar::{Account, Accounts, Guests, Settings};
+
+/// Everything the file may say. `--print-config` prints [`TEMPLATE`], which documents each key.
+#[derive(Debug, Clone, PartialEq, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Config {
+    pub(crate) sip: Sip,
+    pub(crate) registration: Registration,
+    pub(crate) conference: Conference,
+    pub(crate) mixer: Mixer,
+    pub(crate) http: Http,
+    pub(crate) accounts: Vec<AccountEntry>,
+}
+
+/// `[sip]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Sip {
+    pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) domains: Vec<String>,
+    pub(crate) realm: String,
+    pub(crate) guests: GuestRule,
+    pub(crate) max_calls: usize,
+}
+
+/// `sip.guests`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum GuestRule {
+    Loopback,
+    Anyone,
+    Nobody,
+}
+
+/// `[registration]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Registration {
+    pub(crate) default_expires: u32,
+    pub(crate) min_expires: u32,
+    pub(crate) max_expires: u32,
+    pub(crate) max_bindings_per_account: usize,
+    pub(crate) max_bindings: usize,
+}
+
+/// `[conference]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Conference {
+    pub(crate) factory: String,
+    pub(crate) max_conferences: usize,
+    pub(crate) max_conferences_per_creator: usize,
+    pub(crate) max_members: usize,
+}
+
+/// `[mixer]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Mixer {
+    pub(crate) address: SocketAddr,
+    pub(crate) timeout: u64,
+}
+
+/// `[http]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Http {
+    pub(crate) listen: SocketAddr,
+}
+
+/// One `[[accounts]]` table.
+#[derive(Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AccountEntry {
+    pub(crate) user: String,
+    #[serde(default)]
+    pub(crate) password: Option<String>,
+    #[serde(default)]
+    pub(crate) ha1_sha256: Option<String>,
+    #[serde(default)]
+    pub(crate) ha1_md5: Option<String>,
+}
+
+// Secrets must not reach a log by way of `{config:?}`.
+impl std::fmt::Debug for AccountEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AccountEntry").field("user", &self.user).finish_non_exhaustive()
+    }
+}
+
+impl Default for Sip {
+    fn default() -> Self {
+        Sip {
+            listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060)],
+            domains: Vec::new(),
+            realm: "parley".into(),
+            guests: GuestRule::Loopback,
+            max_calls: 10_000,
+        }
+    }
+}
+
+impl Default for Registration {
+    fn default() -> Self {
+        Registration {
+            default_expires: 3600,
+            min_expires: 60,
+            max_expires: 7200,
+            max_bindings_per_account: 10,
+            max_bindings: 100_000,
+        }
+    }
+}
+
+impl Default for Conference {
+    fn default() -> Self {
+        Conference {
+            factory: "conference".into(),
+            max_conferences: 1000,
+            max_conferences_per_creator: 100,
+            max_members: 500,
+        }
+    }
+}
+
+impl Default for Mixer {
+    fn default() -> Self {
+        Mixer { address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 7050), timeout: 5 }
+    }
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Http { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8060) }
+    }
+}
+
+/// What `--print-config` prints: a file that means exactly the defaults.
+pub(crate) const TEMPLATE: &str = include_str!("config.toml");
+
+impl Config {
+    /// Reads a file; the error names the file, the line and the wrong key.
+    pub(crate) fn load(path: &Path) -> anyhow::Result<Config> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read {}", path.display()))?;
+        Config::parse(&text).with_context(|| format!("in {}", path.display()))
+    }
+
+    /// Reads the text of a file.
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
+        let config: Config = toml::from_str(text)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        if self.sip.listen.is_empty() {
+            bail!("sip.listen: at least one address is needed");
+        }
+        let r = &self.registration;
+        if r.min_expires > r.default_expires || r.default_expires > r.max_expires {
+            bail!(
+                "registration: min_expires <= default_expires <= max_expires must hold \
+                 (they are {}, {}, {})",
+                r.min_expires,
+                r.default_expires,
+                r.max_expires
+            );
+        }
+        if self.mixer.timeout == 0 {
+            bail!("mixer.timeout: must be at least 1 second");
+        }
+        if self.sip.realm.contains(['"', '\\', '\r', '\n']) || self.sip.realm.is_empty() {
+            bail!("sip.realm: must be non-empty and hold no quotes or line breaks");
+        }
+        for entry in &self.accounts {
+            let given = [&entry.password, &entry.ha1_sha256, &entry.ha1_md5];
+            if given.iter().all(|g| g.is_none()) {
+                bail!("accounts: \"{}\" needs password, ha1_sha256 or ha1_md5", entry.user);
+            }
+            if entry.password.is_some() && (entry.ha1_sha256.is_some() || entry.ha1_md5.is_some()) {
+                bail!("accounts: \"{}\" has both a password and an HA1; give one", entry.user);
+            }
+        }
+        let users: std::collections::BTreeSet<_> = self.accounts.iter().map(|a| &a.user).collect();
+        if users.len() != self.accounts.len() {
+            bail!("accounts: the same user stands there twice");
+        }
+        Ok(())
+    }
+
+    /// What the core needs to know. `bound` are the addresses really listened on.
+    pub(crate) fn settings(&self, bound: &[SocketAddr]) -> anyhow::Result<Settings> {
+        let mut accounts = Accounts::new();
+        for entry in &self.accounts {
+            let account = match &entry.password {
+                Some(password) => Account::with_password(&entry.user, &self.sip.realm, password),
+                None => Account::with_ha1(
+                    &entry.user,
+                    entry.ha1_sha256.as_deref(),
+                    entry.ha1_md5.as_deref(),
+                )
+                .with_context(|| format!("accounts: \"{}\"", entry.user))?,
+            };
+            accounts.insert(account);
+        }
+        let only_loopback = bound.iter().all(|a| a.ip().is_loopback());
+        let guests = match self.sip.guests {
+            GuestRule::Anyone => Guests::Anyone,
+            GuestRule::Loopback if only_loopback => Guests::Loopback,
+            GuestRule::Loopback | GuestRule::Nobody => Guests::Nobody,
+        };
+        let seconds = |s: u32| Duration::from_secs(u64::from(s));
+        Ok(Settings {
+            realm: self.sip.realm.clone(),
+            domains: self.sip.domains.clone(),
+            listen: bound.to_vec(),
+            guests,
+            accounts,
+            default_expires: seconds(self.registration.default_expires),
+            min_expires: seconds(self.registration.min_expires),
+            max_expires: seconds(self.registration.max_expires),
+            max_bindings_per_account: self.registration.max_bindings_per_account,
+            max_bindings: self.registration.max_bindings,
+            factory: self.conference.factory.clone(),
+            max_conferences: self.conference.max_conferences,
+            max_conferences_per_creator: self.conference.max_conferences_per_creator,
+            max_members: self.conference.max_members,
+            max_calls: self.sip.max_calls,
+            mixer_timeout: Duration::from_secs(self.mixer.timeout),
+        })
+    }
+
+    /// What a user can dial, one line each, for the start of the log.
+    pub(crate) fn what_to_dial(&self, bound: &[SocketAddr], guests: Guests) -> String {
+        let mut text = String::new();
+        for address in bound {
+            let host = match address.port() {
+                5060 => address.ip().to_string(),
+                _ => address.to_string(),
+            };
+            let _ = write!(
+                text,
+                "dial sip:NAME@{host} to meet in the conference NAME, sip:{}@{host} for a new one; ",
+                self.conference.factory
+            );
+        }
+        match (guests, self.accounts.len()) {
+            (Guests::Nobody, 0) => text.push_str(
+                "nobody can: there are no accounts, and guests are not welcome on this address \
+                 (see --print-config)",
+            ),
+            (Guests::Nobody, n) => {
+                let _ = write!(text, "{n} account(s), no guests");
+            }
+            (_, n) => {
+                let _ = write!(text, "guests welcome, {n} account(s)");
+            }
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_printed_configuration_means_the_defaults() {
+        assert_eq!(Config::parse(TEMPLATE).unwrap(), Config::default());
+        assert_eq!(Config::parse("").unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_printed_configuration_documents_every_key() {
+        for key in [
+            "listen",
+            "domains",
+            "realm",
+            "guests",
+            "max_calls",
+            "default_expires",
+            "min_expires",
+            "max_expires",
+            "max_bindings_per_account",
+            "max_bindings",
+            "factory",
+            "max_conferences",
+            "max_conferences_per_creator",
+            "max_members",
+            "address",
+            "timeout",
+            "user",
+            "password",
+            "ha1_sha256",
+            "ha1_md5",
+        ] {
+            let documented = TEMPLATE
+                .lines()
+                .any(|l| l.trim_start_matches("# ").starts_with(&format!("{key} = ")));
+            assert!(documented, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_key_is_named() {
+        let error = Config::parse("[sip]\nlisten_on = [\"127.0.0.1:5060\"]\n").unwrap_err();
+        assert!(format!("{error:#}").contains("listen_on"), "{error:#}");
+        let error = Config::parse("[mixr]\naddress = \"127.0.0.1:7050\"\n").unwrap_err();
+        assert!(format!("{error:#}").contains("mixr"), "{error:#}");
+    }
+
+    #[test]
+    fn senseless_values_are_refused_with_their_key() {
+        for (text, key) in [
+            ("[sip]\nlisten = []", "sip.listen"),
+            ("[sip]\nrealm = \"a\\\"b\"", "sip.realm"),
+            ("[registration]\nmin_expires = 9000", "min_expires"),
+            ("[mixer]\ntimeout = 0", "mixer.timeout"),
+            ("[[accounts]]\nuser = \"a\"", "password"),
+            ("[[accounts]]\nuser = \"a\"\npassword = \"x\"\nha1_md5 = \"00\"", "both"),
+            (
+                "[[accounts]]\nuser = \"a\"\npassword = \"x\"\n[[accounts]]\nuser = \"a\"\npassword = \"y\"",
+                "twice",
+            ),
+        ] {
+            let error = format!("{:#}", Config::parse(text).unwrap_err());
+            assert!(error.contains(key), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn guests_end_where_the_loopback_ends() {
+        let config = Config::default();
+        let local: SocketAddr = "127.0.0.1:5060".parse().unwrap();
+        let open: SocketAddr = "0.0.0.0:5060".parse().unwrap();
+        assert_eq!(config.settings(&[local]).unwrap().guests, Guests::Loopback);
+        assert_eq!(config.settings(&[local, open]).unwrap().guests, Guests::Nobody);
+        let config = Config::parse("[sip]\nguests = \"anyone\"").unwrap();
+        assert_eq!(config.settings(&[open]).unwrap().guests, Guests::Anyone);
+    }
+
+    #[test]
+    fn accounts_by_password_and_by_ha1_are_the_same_thing() {
+        let by_password =
+            Config::parse("[[accounts]]\nuser = \"alice\"\npassword = \"secret\"").unwrap();
+        assert!(!format!("{by_password:?}").contains("secret"));
+        let settings = by_password.settings(&[]).unwrap();
+        assert!(settings.accounts.get("alice").is_some());
+        let bad = Config::parse("[[accounts]]\nuser = \"alice\"\nha1_sha256 = \"xyz\"").unwrap();
+        assert!(bad.settings(&[]).is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! `/healthz` and `/metrics` (Prometheus text).
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use sip_registrar::Counters;
+use tokio::net::TcpListener;
+
+/// The last numbers the core gave; the loop writes, HTTP reads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Board(Arc<Mutex<Counters>>);
+
+impl Board {
+    pub(crate) fn put(&self, counters: Counters) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counters;
+    }
+
+    fn get(&self) -> Counters {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Serves until the process ends.
+pub(crate) async fn serve(listener: TcpListener, board: Board) -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+        .with_state(board);
+    axum::serve(listener, app).await
+}
+
+/// Always 200 while the process serves; the body tells what it can do.
+async fn healthz(State(board): State<Board>) -> impl IntoResponse {
+    let body = if board.get().mixer_up {
+        "ok\n"
+    } else {
+        "ok, but the media mixer does not answer: calls to conferences get 503\n"
+    };
+    (StatusCode::OK, body)
+}
+
+async fn metrics(State(board): State<Board>) -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], render(&board.get()))
+}
+
+fn render(c: &Counters) -> String {
+    let mut text = String::new();
+    let mut one = |name: &str, kind: &str, help: &str, value: u64| {
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
+    };
+    let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+    one("parley_conferences", "gauge", "Conferences now.", size(c.conferences));
+    one("parley_members", "gauge", "Conference members now.", size(c.members));
+    one("parley_calls", "gauge", "Two-party calls now.", size(c.calls));
+    one("parley_bindings", "gauge", "Registered contacts now.", size(c.bindings));
+    one("parley_mixer_up", "gauge", "Whether the media mixer answers.", u64::from(c.mixer_up));
+    one("parley_joins_total", "counter", "Members that joined a conference.", c.joins);
+    one("parley_leaves_total", "counter", "Members that left a conference.", c.leaves);
+    one(
+        "parley_mixer_failures_total",
+        "counter",
+        "Commands the mixer refused or did not answer.",
+        c.mixer_failures,
+    );
+    text.push_str("# HELP parley_sip_requests_total SIP requests received, by method.\n");
+    text.push_str("# TYPE parley_sip_requests_total counter\n");
+    for (method, count) in &c.requests {
+        let _ = writeln!(text, "parley_sip_requests_total{{method=\"{method}\"}} {count}");
+    }
+    text.push_str("# HELP parley_sip_responses_total Final SIP responses sent, by status.\n");
+    text.push_str("# TYPE parley_sip_responses_total counter\n");
+    for (status, count) in &c.responses {
+        let _ = writeln!(text, "parley_sip_responses_total{{status=\"{status}\"}} {count}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_in_prometheus_form() {
+        let mut counters = Counters { members: 3, mixer_up: true, ..Counters::default() };
+        counters.requests.insert("INVITE", 7);
+        counters.responses.insert(200, 5);
+        let text = render(&counters);
+        for line in [
+            "parley_members 3",
+            "parley_mixer_up 1",
+            "parley_sip_requests_total{method=\"INVITE\"} 7",
+            "parley_sip_responses_total{status=\"200\"} 5",
+        ] {
+            assert!(text.lines().any(|l| l == line), "{line}\n{text}");
+        }
+        for line in text.lines().filter(|l| !l.starts_with('#')) {
+            assert_eq!(line.split(' ').count(), 2, "{line}");
+        }
+    }
+}
