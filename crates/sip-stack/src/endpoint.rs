@@ -1,231 +1,212 @@
 //! The whole stack as one value: transactions, dialogs and INVITE sessions (RFC 3261).
+//!
+//! The shell feeds messages and time in and drains [`Output`]s; the owner (a registrar, a focus, a
+//! softphone) takes the [`Event`]s and calls the verbs. Session verbs (`invite`, `ring`, `accept`,
+//! `reinvite`, `bye` …) are in [`crate::dialog`], one act a file.
+//!
+//! ```
+//! use std::time::Instant;
+//! use sip_stack::endpoint::{Body, Endpoint, EndpointConfig, Event, Invite, Output};
+//! use sip_stack::message::{Host, NameAddr, Uri};
+//!
+//! # fn example(now: Instant) -> Option<()> {
+//! let config = EndpointConfig::new(Host::parse("127.0.0.1")?, 5080);
+//! let mut endpoint = Endpoint::new(config, [7; 32]); // a seed from the system's generator
+//! let from = NameAddr::parse("\"Alice\" <sip:alice@127.0.0.1>")?;
+//! let to = Uri::parse("sip:conference@127.0.0.1:5060")?;
+//! let call = endpoint.invite(now, Invite::new(to, from, Some(Body::sdp("v=0\r\n")))).ok()?;
+//! while let Some(output) = endpoint.poll_output() {
+//!     match output {
+//!         Output::Transmit(_transmit) => { /* the shell sends it */ }
+//!         Output::Event(Event::Answered { response, .. }) => drop(response.body),
+//!         Output::Event(Event::Ended { reason, .. }) => drop(reason),
+//!         Output::Event(_) => {}
+//!     }
+//! }
+//! let _wake_me_at = endpoint.poll_timeout();
+//! endpoint.bye(now, call, None).ok()?;
+//! # Some(()) }
+//! ```
 
 mod config;
 mod event;
 mod ids;
+mod receive;
+mod requests;
 
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::flow::{ConnectionId, Flow, Target};
-use crate::message::{Method, NameAddr, Reason, Request, Response, Uri};
+use crate::dialog::{CallTimer, Calls, DialogId, Stage};
+use crate::flow::{ConnectionId, Flow};
+use crate::message::{Method, parse};
+use crate::token::Tokens;
+use crate::transaction::layer::Layer;
+use crate::transaction::timers::TimerTable;
 
 pub use config::{EndpointConfig, SessionTimerConfig};
 pub use event::{
     Alive, Answer, Body, EndReason, Event, Failure, Invite, Output, ReinviteFailure, SessionError,
     Transmit,
 };
+pub(crate) use ids::Origin;
 pub use ids::{CallId, ClientTransactionId, ServerTransactionId, TransmitId};
 
 /// The stack as one value.
 #[derive(Debug)]
 pub struct Endpoint {
-    config: EndpointConfig,
+    pub(crate) config: EndpointConfig,
+    pub(crate) tokens: Tokens,
+    pub(crate) layer: Layer,
+    pub(crate) calls: Calls,
+    pub(crate) dialogs: BTreeMap<DialogId, CallId>,
+    pub(crate) call_timers: TimerTable<(CallId, CallTimer)>,
+    /// Which calls use which connection, so that its end is noted without asking every call.
+    pub(crate) connections: BTreeSet<(ConnectionId, CallId)>,
+    events: VecDeque<Event>,
+    next_call: u64,
 }
 
-#[allow(clippy::needless_pass_by_ref_mut, reason = "signatures first, bodies follow")]
-#[allow(unused_variables, missing_docs, reason = "signatures first, bodies follow")]
 impl Endpoint {
-    /// An endpoint; `seed` must come from the system's generator in production.
+    /// An endpoint without calls. `seed` must come from the system's generator in production: tags,
+    /// branches and Call-IDs are made of it.
     #[must_use]
     pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Self {
-        Self { config }
+        Self {
+            layer: Layer::new(&config),
+            config,
+            tokens: Tokens::new(seed),
+            calls: Calls::new(),
+            dialogs: BTreeMap::new(),
+            call_timers: TimerTable::default(),
+            connections: BTreeSet::new(),
+            events: VecDeque::new(),
+            next_call: 0,
+        }
     }
+
     /// The settings.
     #[must_use]
     pub fn config(&self) -> &EndpointConfig {
         &self.config
     }
-    /// One message (a datagram, or one out of a stream's framer) has arrived.
-    pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: &Bytes) {}
-    /// A connection is gone.
-    pub fn handle_flow_closed(&mut self, now: Instant, connection: ConnectionId) {}
-    /// A `Transmit` could not be made.
-    pub fn handle_send_failed(&mut self, now: Instant, id: TransmitId) {}
-    /// Runs the timers that are due; always safe, also early.
-    pub fn handle_timeout(&mut self, now: Instant) {}
-    /// The next output; drain until `None` after every call.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        None
+
+    /// One message has arrived: a datagram, or what a stream's framer cut out. Anything else than
+    /// SIP is ignored, and a broken request is answered 400 if that is possible.
+    pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: &Bytes) {
+        match parse::message(bytes) {
+            Ok(message) => self.receive(now, flow, message),
+            Err(error) => self.refuse_unreadable(&error, &flow),
+        }
+        self.settle(now);
     }
-    /// When to call `handle_timeout` at the latest.
+
+    /// A connection is gone. Calls on it go on by their Contact.
+    pub fn handle_flow_closed(&mut self, now: Instant, connection: ConnectionId) {
+        let all = (connection, CallId(0))..=(connection, CallId(u64::MAX));
+        let calls: Vec<CallId> = self.connections.range(all).map(|&(_, call)| call).collect();
+        for id in calls {
+            self.connections.remove(&(connection, id));
+            if let Some(call) = self.calls.get_mut(&id) {
+                call.drop_flow();
+            }
+        }
+        self.settle(now);
+    }
+
+    /// A [`Transmit`] could not be made: refused, unreachable, or no such name.
+    pub fn handle_send_failed(&mut self, now: Instant, id: TransmitId) {
+        match id.0 {
+            Origin::Client(id) => self.layer.client_send_failed(now, id, &mut self.tokens),
+            Origin::Server(id) => self.layer.server_send_failed(now, id),
+            Origin::Ack(call) => self.ack_send_failed(call),
+            Origin::Nobody => {}
+        }
+        self.settle(now);
+    }
+
+    /// Runs what is due; always safe, also early.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.layer.handle_timeout(now);
+        self.settle(now);
+        while let Some((id, timer)) = self.call_timers.pop_expired(now) {
+            self.call_timer(now, id, timer);
+            self.settle(now);
+        }
+    }
+
+    /// The next output; drain until `None` after every call of another method.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        let transmit = self.layer.poll_transmit().map(Output::Transmit);
+        transmit.or_else(|| self.events.pop_front().map(Output::Event))
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` = only after the
+    /// next input. Costs the same with one call as with 20 000.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        [self.layer.poll_timeout(), self.call_timers.next()].into_iter().flatten().min()
     }
-    /// Counts what is alive, for leak checks and metrics.
+
+    /// Counts what is alive, for metrics and leak tests. After the last call it takes up to 64·T1
+    /// until all is zero, because late messages must still be recognised.
     #[must_use]
     pub fn alive(&self) -> Alive {
-        Alive::default()
+        let mut alive =
+            Alive { calls: self.calls.len(), timers: self.call_timers.len(), ..Alive::default() };
+        self.layer.count(&mut alive);
+        alive
     }
 
-    // --- transactions, outside of dialogs ---
-
-    /// A request with Max-Forwards, From (new tag), To, Call-ID, CSeq and User-Agent, to be
-    /// completed and given to `send_request`. `from`/`to` without tags.
-    #[must_use]
-    pub fn new_request(
-        &mut self,
-        method: Method,
-        uri: Uri,
-        from: NameAddr,
-        to: NameAddr,
-    ) -> Request {
-        Request::new(method, uri)
-    }
-    /// Sends a request of any method but INVITE, ACK and CANCEL; Via is added here. The outcome is
-    /// one `Event::Response` with a final status or one `Event::RequestFailed`.
-    pub fn send_request(
-        &mut self,
-        now: Instant,
-        request: Request,
-        target: Target,
-    ) -> Result<ClientTransactionId, SessionError> {
-        Err(SessionError::TooMany)
-    }
-    /// Where a request to `uri` goes by itself.
-    #[must_use]
-    pub fn target_of(uri: &Uri) -> Target {
-        Target::Hop(crate::flow::Hop::from_uri(uri))
-    }
-    /// A response to the request of `transaction`, with the copied headers, a To tag and `Server`.
-    pub fn response(
-        &self,
-        transaction: ServerTransactionId,
-        status: u16,
-        reason: &str,
-    ) -> Result<Response, SessionError> {
-        Err(SessionError::UnknownTransaction)
-    }
-    /// Sends a response made by `response`.
-    pub fn respond(
-        &mut self,
-        now: Instant,
-        transaction: ServerTransactionId,
-        response: Response,
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownTransaction)
-    }
-    /// `response` + `respond`; 405 gets Allow, a 2xx to OPTIONS gets the capabilities.
-    pub fn respond_status(
-        &mut self,
-        now: Instant,
-        transaction: ServerTransactionId,
-        status: u16,
-        reason: &str,
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownTransaction)
-    }
-
-    // --- sessions ---
-
-    /// Calls somebody.
-    pub fn invite(&mut self, now: Instant, invite: Invite) -> Result<CallId, SessionError> {
-        Err(SessionError::TooMany)
-    }
-    /// Answers an incoming call provisionally (101–199: 180 rings, 183 with early media).
-    pub fn ring(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        status: u16,
-        answer: Answer,
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownCall)
-    }
-    /// Answers an incoming call with 200.
-    pub fn accept(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        answer: Answer,
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownCall)
-    }
-    /// Refuses an incoming call with 300–699; no further event comes for it. Challenges (401),
-    /// redirections (302 + Contact) go this way too, by `headers`.
-    pub fn reject(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        status: u16,
-        reason: &str,
-        headers: &[(String, String)],
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownCall)
-    }
-    /// Answers the offer that came in a 2xx, in the ACK (late offer, RFC 3264 / RFC 3725).
-    pub fn acknowledge(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        body: Option<Body>,
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownCall)
-    }
-    /// Offers to change the session; `None` asks the peer for an offer.
-    pub fn reinvite(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        body: Option<Body>,
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownCall)
-    }
-    /// The same by UPDATE (RFC 3311); use it only if `peer_allows(call, Update)`.
-    pub fn update(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        body: Option<Body>,
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownCall)
-    }
-    /// Accepts the change of `Event::Reinvite` with 200.
-    pub fn answer_reinvite(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        answer: Answer,
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownCall)
-    }
-    /// Refuses it; the session stays as it was.
-    pub fn reject_reinvite(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        status: u16,
-        reason: &str,
-        headers: &[(String, String)],
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownCall)
-    }
-    /// Sends another request (INFO, MESSAGE, REFER …) in the dialog of an established call.
-    pub fn request(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        method: Method,
-        headers: &[(String, String)],
-        body: Option<Body>,
-    ) -> Result<ClientTransactionId, SessionError> {
-        Err(SessionError::UnknownCall)
-    }
-    /// Ends a call in whatever state: BYE, CANCEL, or a refusal with 480 (with the `cause` of a SIP
-    /// reason of 300–699 if given). `Event::Ended{Local}` comes at once; the rest happens inside.
-    pub fn bye(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        reason: Option<Reason>,
-    ) -> Result<(), SessionError> {
-        Err(SessionError::UnknownCall)
-    }
-    /// Whether the peer's Allow names `method`.
+    /// Whether the peer's last Allow names `method`; `false` if it sent none.
     #[must_use]
     pub fn peer_allows(&self, call: CallId, method: &Method) -> bool {
-        false
+        self.calls.get(&call).is_some_and(|call| call.peer_allows(method))
+    }
+
+    pub(crate) fn emit(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    pub(crate) fn new_call_id(&mut self) -> CallId {
+        self.next_call += 1;
+        CallId(self.next_call)
+    }
+
+    /// The call, if its end has not been told.
+    pub(crate) fn live_call(
+        &mut self,
+        id: CallId,
+    ) -> Result<&mut crate::dialog::Call, SessionError> {
+        let call = self.calls.get_mut(&id).filter(|call| call.stage != Stage::Ended);
+        call.ok_or(SessionError::UnknownCall)
+    }
+
+    /// Notes the way the peer's last message came.
+    pub(crate) fn note_flow(&mut self, id: CallId, flow: Flow) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if let Some(old) = call.flow.replace(flow).and_then(|old| old.connection) {
+            self.connections.remove(&(old, id));
+        }
+        if let Some(connection) = flow.connection {
+            self.connections.insert((connection, id));
+        }
+    }
+
+    fn call_timer(&mut self, now: Instant, id: CallId, timer: CallTimer) {
+        match timer {
+            CallTimer::Ring => self.ring_timeout(now, id),
+            CallTimer::CancelGuard => self.cancel_unanswered(now, id),
+            CallTimer::Resend => self.resend_success(now, id),
+            CallTimer::NoAck => self.no_ack(now, id),
+            CallTimer::NoAnswer => self.no_answer_from_owner(now, id),
+            CallTimer::Retry => self.retry_change(now, id),
+            CallTimer::ChangeGuard => self.change_too_slow(now, id),
+            CallTimer::OfferedGuard => self.offered_too_slow(now, id),
+            CallTimer::Refresh => self.refresh_session(now, id),
+            CallTimer::Expire => self.session_expired(now, id),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! SIP messages, transactions, dialogs and digest as plain values (RFC 3261).
 
 pub mod auth;
+pub mod dialog;
 pub mod endpoint;
 pub mod flow;
 pub mod framing;

@@ -5,12 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::ids::{CallId, ClientTransactionId, ServerTransactionId, TransmitId};
+use crate::auth::Credentials;
 use crate::flow::{Flow, Target};
-use crate::message::{NameAddr, Reason, Request, Response, Uri};
+use crate::message::{Headers, NameAddr, Reason, Request, Response, Uri};
 
 /// Something for the shell or the owner. Drain them with
 /// [`poll_output`](crate::endpoint::Endpoint::poll_output) after every call.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "moved once, from the queue to the owner")]
 pub enum Output {
     /// Bytes to send.
     Transmit(Transmit),
@@ -53,8 +55,6 @@ pub enum Event {
         transaction: ClientTransactionId,
         /// The response.
         response: Response,
-        /// Where it came from.
-        flow: Flow,
     },
     /// Such a request got no final response.
     RequestFailed {
@@ -220,10 +220,17 @@ impl Body {
     pub fn sdp(text: impl Into<String>) -> Self {
         Self { content_type: "application/sdp".to_owned(), bytes: Bytes::from(text.into()) }
     }
+
+    /// The body of a message; `None` if it has none.
+    #[must_use]
+    pub fn of(headers: &Headers, bytes: &Bytes) -> Option<Self> {
+        let content_type = headers.get("Content-Type").unwrap_or_default().to_owned();
+        (!bytes.is_empty()).then(|| Self { content_type, bytes: bytes.clone() })
+    }
 }
 
 /// An outgoing call.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Invite {
     /// The request URI.
     pub uri: Uri,
@@ -241,6 +248,8 @@ pub struct Invite {
     pub headers: Vec<(String, String)>,
     /// The offer; `None` asks the peer for one.
     pub body: Option<Body>,
+    /// To answer 401 and 407 with, in the whole call.
+    pub credentials: Option<Credentials>,
     /// How long it may ring; `None` = as configured.
     pub ring_timeout: Option<Duration>,
 }
@@ -258,6 +267,7 @@ impl Invite {
             route: Vec::new(),
             headers: Vec::new(),
             body,
+            credentials: None,
             ring_timeout: None,
         }
     }

@@ -46,6 +46,8 @@ pub(crate) enum Origin {
     Client(ClientTransactionId),
     /// A response of a server transaction.
     Server(ServerTransactionId),
-    /// An ACK for a 2xx or a stateless response: nobody waits for news of it.
+    /// The ACK for a 2xx.
+    Ack(CallId),
+    /// A repeated ACK or a stateless response: nobody waits for news of it.
     Nobody,
 }

@@ -1,12 +1,13 @@
 //! The transaction layer (RFC 3261 §17 with the corrections of RFC 6026).
 //!
 //! The four machines are pure: an event goes in, a list of [`Action`]s comes out. They know neither
-//! messages nor time; `layer` holds the messages, runs the timer table and matches what arrives.
+//! messages nor time; the layer around them holds the messages, runs the timer table and matches what arrives.
 
 pub mod client;
 pub mod invite_client;
 pub mod invite_server;
 pub mod key;
+pub(crate) mod layer;
 pub mod server;
 pub mod timers;
 

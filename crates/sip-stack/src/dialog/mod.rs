@@ -1,0 +1,19 @@
+//! Dialogs and the INVITE sessions on them (RFC 3261 §12–15): identity, sequence and routes of a
+//! dialog, and one session act a file. The acts are methods of
+//! [`Endpoint`](crate::endpoint::Endpoint).
+
+mod ack;
+mod bye;
+mod call;
+mod cancel;
+mod id;
+mod incoming;
+mod invite;
+mod offered;
+mod reinvite;
+mod routes;
+mod session_timer;
+mod state;
+
+pub(crate) use call::{Call, CallTimer, Calls, Stage};
+pub use id::DialogId;
