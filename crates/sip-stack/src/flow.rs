@@ -133,3 +133,65 @@ pub fn response_flow(via: &Via, flow: &Flow) -> Flow {
     let ip: IpAddr = flow.remote.ip();
     Flow { remote: SocketAddr::new(ip, via.port.unwrap_or(5060)), ..*flow }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Method;
+
+    fn flow(transport: Transport, remote: &str) -> Flow {
+        let connection = transport.is_reliable().then_some(ConnectionId(1));
+        let local = "192.0.2.1:5060".parse().unwrap();
+        Flow { transport, local, remote: remote.parse().unwrap(), connection }
+    }
+
+    fn stamped(via: &str, flow: &Flow) -> Via {
+        let mut request = Request::new(Method::Options, Uri::parse("sip:h").unwrap());
+        request.headers.push("Via", via);
+        request.headers.push("Via", "SIP/2.0/UDP below");
+        stamp_via(&mut request, flow);
+        assert_eq!(request.headers.get_all("Via").count(), 2);
+        request.headers.via_top().unwrap()
+    }
+
+    #[test]
+    fn received_and_rport_tell_the_source() {
+        let udp = flow(Transport::Udp, "198.51.100.7:40000");
+        let cases = [
+            // sent-by, what is noted, where the answer goes
+            ("198.51.100.7:5070", "", "198.51.100.7:5070"),
+            ("198.51.100.7", "", "198.51.100.7:5060"),
+            ("10.0.0.1:5070", ";received=198.51.100.7", "198.51.100.7:5070"),
+            ("phone.example", ";received=198.51.100.7", "198.51.100.7:5060"),
+            ("10.0.0.1;rport", ";rport=40000;received=198.51.100.7", "198.51.100.7:40000"),
+            ("198.51.100.7;rport", ";rport=40000;received=198.51.100.7", "198.51.100.7:40000"),
+            // what the sender claims is overwritten, and nobody is aimed at
+            ("10.0.0.1;received=203.0.113.9", ";received=198.51.100.7", "198.51.100.7:5060"),
+            (
+                "10.0.0.1;maddr=203.0.113.9",
+                ";maddr=203.0.113.9;received=198.51.100.7",
+                "198.51.100.7:5060",
+            ),
+        ];
+        for (sent_by, noted, goes) in cases {
+            let via = stamped(&format!("SIP/2.0/UDP {sent_by}"), &udp);
+            assert_eq!(via.params.to_string(), noted, "{sent_by}");
+            assert_eq!(response_flow(&via, &udp).remote, goes.parse().unwrap(), "{sent_by}");
+        }
+    }
+
+    #[test]
+    fn streams_answer_on_their_connection() {
+        let tcp = flow(Transport::Tcp, "198.51.100.7:40000");
+        let via = stamped("SIP/2.0/TCP 10.0.0.1:5070", &tcp);
+        assert_eq!(response_flow(&via, &tcp), tcp);
+    }
+
+    #[test]
+    fn hops_of_uris() {
+        let hop = |text: &str| Hop::from_uri(&Uri::parse(text).unwrap()).to_string();
+        assert_eq!(hop("sip:a@h"), "h:5060");
+        assert_eq!(hop("sip:a@h:5070;transport=TCP"), "h:5070;transport=TCP");
+        assert_eq!(hop("sip:a@h;maddr=[::1];transport=ws"), "[::1]:5060");
+    }
+}

@@ -151,3 +151,70 @@ fn content_length(head: &[u8]) -> Result<usize, FramingError> {
     let length = headers.content_length().map_err(|_| FramingError::ContentLength)?;
     Ok(length.unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head(length: &str) -> String {
+        format!("OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/TCP h\r\n{length}\r\n")
+    }
+
+    fn feed(bytes: &[u8]) -> (Vec<Framed>, Option<FramingError>) {
+        let mut framer = StreamFramer::new();
+        framer.push(bytes);
+        let mut out = Vec::new();
+        loop {
+            match framer.next() {
+                Ok(Some(framed)) => out.push(framed),
+                Ok(None) => return (out, None),
+                Err(error) => {
+                    assert_eq!(framer.next(), Err(error), "for ever");
+                    return (out, Some(error));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_in_every_spelling() {
+        for length in ["l: 3\r\n", "CONTENT-LENGTH :\t 3 \r\n", "l:\r\n 3\r\n", "l: 3\r\nl: 3\r\n"]
+        {
+            let message = format!("{}abc", head(length));
+            let (out, error) = feed(format!("{message}{message}").as_bytes());
+            let one = Framed::Message(message.into());
+            assert_eq!((out, error), (vec![one.clone(), one], None), "{length}");
+        }
+        let (out, error) = feed(head("").as_bytes());
+        assert_eq!((out.len(), error), (1, None), "none means no body");
+        for bad in ["l: -1\r\n", "l: x\r\n", "l: 3\r\nl: 4\r\n"] {
+            assert_eq!(feed(head(bad).as_bytes()).1, Some(FramingError::ContentLength), "{bad}");
+        }
+    }
+
+    #[test]
+    fn nothing_grows_without_bound() {
+        assert_eq!(feed(head("l: 65500\r\n").as_bytes()).1, Some(FramingError::TooLarge));
+        let endless = format!("OPTIONS sip:h SIP/2.0\r\n{}", "X: y\r\n".repeat(12_000));
+        assert_eq!(feed(endless.as_bytes()).1, Some(FramingError::TooLarge));
+        let no_line = "O".repeat(70_000);
+        assert_eq!(feed(no_line.as_bytes()).1, Some(FramingError::TooLarge));
+    }
+
+    #[test]
+    fn other_protocols_are_noticed_at_once() {
+        assert_eq!(feed(b"\x16\x03\x01\x02\x00\x01").1, Some(FramingError::NotSip));
+        assert_eq!(feed(b"GET / HTTP/1.1\r\n").1, Some(FramingError::NotSip));
+        let good = head("l: 0\r\n");
+        let (out, error) = feed(format!("{good}garbage\r\n").as_bytes());
+        assert_eq!((out.len(), error), (1, Some(FramingError::NotSip)));
+    }
+
+    #[test]
+    fn pings_between_messages() {
+        let good = head("l: 0\r\n");
+        let (out, error) = feed(format!("\r\n\r\n{good}\r\n\r\n\r\n\r\n\r\n").as_bytes());
+        let one = Framed::Message(good.into());
+        assert_eq!((out, error), (vec![Framed::Ping, one, Framed::Ping, Framed::Ping], None));
+    }
+}

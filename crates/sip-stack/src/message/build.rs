@@ -184,3 +184,62 @@ fn hop_by_hop(request: &Request, method: Method) -> Request {
     }
     made
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::parse;
+
+    fn invite() -> Request {
+        let address = |text: &str| NameAddr::new(Uri::parse(text).unwrap());
+        let via = Via::new("UDP", crate::message::Host::Name("h".into()), None, "z9hG4bK1");
+        request(RequestParts {
+            method: Method::Invite,
+            uri: Uri::parse("sip:b@h").unwrap(),
+            via,
+            from: address("sip:a@h").with_param("tag", "1"),
+            to: address("sip:b@h"),
+            call_id: "c".into(),
+            cseq: 7,
+            routes: vec![address("sip:p1;lr"), address("sip:p2;lr")],
+        })
+    }
+
+    #[test]
+    fn responses_copy_what_they_must() {
+        let mut invite = invite();
+        invite.headers.push("Via", "SIP/2.0/UDP second;branch=z9hG4bK2");
+        let response = response_to(&invite, 180, "", Some("t"));
+        assert_eq!(response.reason, "Ringing");
+        assert_eq!(response.headers.get_all("Via").count(), 2);
+        assert_eq!(response.headers.to().unwrap().tag(), Some("t"));
+        assert!(!response.headers.has("Route") && !response.headers.has("Max-Forwards"));
+        let again = response_to(
+            &Request { headers: response.headers.clone(), ..invite.clone() },
+            200,
+            "Fine",
+            Some("other"),
+        );
+        assert_eq!(again.headers.to().unwrap().tag(), Some("t"), "a tag is never replaced");
+        assert_eq!(response_to(&invite, 100, "", None).headers.to().unwrap().tag(), None);
+    }
+
+    #[test]
+    fn ack_and_cancel_follow_their_invite() {
+        let mut invite = invite();
+        invite.headers.push("Require", "x");
+        let response = response_to(&invite, 486, "", Some("t"));
+        for (made, method) in
+            [(ack_for_failure(&invite, &response), Method::Ack), (cancel(&invite), Method::Cancel)]
+        {
+            assert_eq!(made.uri, invite.uri);
+            assert_eq!(made.headers.get("Via"), invite.headers.get("Via"));
+            assert_eq!(made.headers.get_all("Route").count(), 2);
+            assert_eq!(made.headers.cseq().unwrap(), CSeq { number: 7, method: method.clone() });
+            assert!(!made.headers.has("Require"));
+            let tag = (method == Method::Ack).then_some("t");
+            assert_eq!(made.headers.to().unwrap().tag(), tag);
+            assert!(parse::message(&made.to_bytes()).is_ok());
+        }
+    }
+}

@@ -445,3 +445,87 @@ impl<N: AsRef<str>, V: ToString> FromIterator<(N, V)> for Headers {
         headers
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_one_in_every_case_and_length() {
+        let mut h = Headers::new();
+        h.push("v", "SIP/2.0/UDP a, SIP/2.0/UDP b");
+        h.push("VIA", "SIP/2.0/UDP c");
+        h.push("x-own", "1, 2");
+        assert_eq!(h.get_all("via").count(), 3);
+        assert_eq!(h.iter().next(), Some(("Via", "SIP/2.0/UDP a")));
+        assert_eq!(h.get("X-Own"), Some("1, 2"), "unknown headers are not split");
+        assert_eq!(h.remove_first("V").as_deref(), Some("SIP/2.0/UDP a"));
+        h.prepend("Via", "SIP/2.0/UDP z");
+        assert_eq!(h.via_top().unwrap().host.to_string(), "z");
+        h.insert("Via", "SIP/2.0/UDP y");
+        assert_eq!(h.len(), 2);
+        assert_eq!(h.iter().next(), Some(("Via", "SIP/2.0/UDP y")), "in the old place");
+    }
+
+    #[test]
+    fn lists_are_split_and_joined() {
+        let mut h = Headers::new();
+        h.push("Supported", "timer ,replaces");
+        h.push("k", "gruu");
+        h.push("Contact", "\"a,b\" <sip:a@h>, <sip:b@h>");
+        h.push("Date", "Sat, 22 Aug 2026 10:02:11 GMT");
+        assert!(h.list_has("supported", "GRUU") && !h.list_has("Supported", "100rel"));
+        assert_eq!(h.contacts().unwrap().len(), 2);
+        let lines: Vec<String> = h.lines().iter().map(|(n, v)| format!("{n}: {v}")).collect();
+        assert_eq!(
+            lines,
+            [
+                "Supported: timer, replaces, gruu",
+                "Contact: \"a,b\" <sip:a@h>",
+                "Contact: <sip:b@h>",
+                "Date: Sat, 22 Aug 2026 10:02:11 GMT"
+            ]
+        );
+    }
+
+    #[test]
+    fn an_empty_list_is_not_an_absent_one() {
+        let mut h = Headers::new();
+        h.push("Supported", "");
+        h.push("Accept", " ");
+        assert!(h.has("Supported") && h.has("Accept"));
+        assert_eq!(h.allow(), None);
+    }
+
+    #[test]
+    fn line_ends_cannot_smuggle_headers() {
+        let mut h = Headers::new();
+        h.push("Subject", "a\r\nTo: <sip:b@h>");
+        assert_eq!(h.get("Subject"), Some("a  To: <sip:b@h>"));
+    }
+
+    #[test]
+    fn typed_views() {
+        let mut h = Headers::new();
+        assert_eq!(h.from(), Err(HeaderError::Missing("From")));
+        assert_eq!(h.expires(), Ok(None));
+        h.push("Expires", "99999999999");
+        assert_eq!(h.expires(), Ok(Some(u32::MAX)), "more than fits is as long as fits");
+        h.insert("Expires", "soon");
+        assert_eq!(h.expires(), Err(HeaderError::Malformed("Expires")));
+        h.push("Expires", "1");
+        assert_eq!(h.expires(), Err(HeaderError::Repeated("Expires")));
+        h.push("Session-Expires", "1800 ;refresher=uac");
+        let (seconds, value) = h.session_expires().unwrap().unwrap();
+        assert_eq!((seconds, value.params.get("refresher")), (1800, Some("uac")));
+        h.push("Min-SE", "90;x");
+        assert_eq!(h.min_se(), Ok(Some(90)));
+        h.push("Retry-After", "18 (I'm in a meeting);duration=3600");
+        assert_eq!(h.retry_after(), Ok(Some(18)));
+        h.push("Reason", "?, SIP;cause=200;text=\"a, b\"");
+        assert_eq!(h.reason().unwrap().text.as_deref(), Some("a, b"));
+        h.push("m", "*");
+        assert!(h.contact_is_star());
+        assert_eq!(h.contacts(), Ok(vec![]));
+    }
+}

@@ -2,6 +2,7 @@
 
 mod auth_params;
 pub mod build;
+pub mod cpim;
 mod cseq;
 mod grammar;
 mod headers;
@@ -15,6 +16,7 @@ mod value;
 mod via;
 
 pub use auth_params::{AuthParam, AuthParams};
+pub use cpim::Cpim;
 pub use cseq::CSeq;
 pub use headers::{HeaderError, Headers, MAX_HEADERS};
 pub use method::Method;

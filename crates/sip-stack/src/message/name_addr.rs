@@ -100,3 +100,28 @@ impl fmt::Display for NameAddr {
         write!(f, "<{}>{}", self.uri, self.params)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_an_address() {
+        let cases = [
+            ("sip:a@h;tag=1", "<sip:a@h>;tag=1"),
+            ("<sip:a@h;lr>;x", "<sip:a@h;lr>;x"),
+            ("A B <sip:a@h> ; tag = 1", "\"A B\" <sip:a@h>;tag=1"),
+            ("\"A \\\"<B>\\\"\"<sip:a@h>", "\"A \\\"<B>\\\"\" <sip:a@h>"),
+            ("\"\" <sip:a@h>", "\"\" <sip:a@h>"),
+        ];
+        for (text, printed) in cases {
+            let address = NameAddr::parse(text).unwrap_or_else(|| panic!("{text}"));
+            assert_eq!(address.to_string(), printed);
+        }
+        for bad in
+            ["", "<sip:a@h", "\"open <sip:a@h>", "<sip:a@h> x", "sip:a@h?x=1", "\"A\" sip:a@h"]
+        {
+            assert_eq!(NameAddr::parse(bad), None, "{bad}");
+        }
+    }
+}

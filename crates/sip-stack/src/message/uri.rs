@@ -337,3 +337,92 @@ impl fmt::Display for Uri {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uri(text: &str) -> Uri {
+        Uri::parse(text).unwrap_or_else(|| panic!("{text}"))
+    }
+
+    #[test]
+    fn equivalence_as_in_rfc_3261_section_19_1_4() {
+        let same: [&[&str]; 4] = [
+            &["sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp"],
+            &["sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5"],
+            &[
+                "sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com",
+                "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com",
+            ],
+            &[
+                "sip:alice@atlanta.com?subject=project%20x&priority=urgent",
+                "sip:alice@atlanta.com?priority=urgent&subject=project%20x",
+            ],
+        ];
+        for pair in same {
+            assert!(uri(pair[0]).is_equivalent(&uri(pair[1])), "{pair:?}");
+            assert!(uri(pair[1]).is_equivalent(&uri(pair[0])), "{pair:?}");
+        }
+        let different = [
+            ("SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:5060"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp"),
+            ("sip:bob@biloxi.com", "sip:bob@biloxi.com:6000;transport=tcp"),
+            ("sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting"),
+            ("sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4"),
+            ("sip:a@h;x=1", "sip:a@h;x=2"),
+            ("sip:a@h", "sips:a@h"),
+            ("sip:a@h", "sip:a:pw@h"),
+            ("sip:a@h", "sip:h"),
+            ("sip:a%40b@h", "sip:a&b@h"),
+        ];
+        for (a, b) in different {
+            assert!(!uri(a).is_equivalent(&uri(b)), "{a} {b}");
+            assert!(!uri(b).is_equivalent(&uri(a)), "{b} {a}");
+        }
+        // not transitive, as the RFC itself says
+        let (a, b, c) = (uri("sip:c@h;security=on"), uri("sip:c@h"), uri("sip:c@h;security=off"));
+        assert!(a.is_equivalent(&b) && b.is_equivalent(&c) && !a.is_equivalent(&c));
+    }
+
+    #[test]
+    fn one_spelling_of_a_user() {
+        assert_eq!(uri("sip:%61%6c%3b@H").to_string(), "sip:al%3B@h");
+        assert_eq!(uri("sip:a#b@h").to_string(), "sip:a%23b@h", "phones dial # unescaped");
+        assert_eq!(
+            Uri::sip(Some("Ren é"), Host::Name("h".into()), None).to_string(),
+            "sip:Ren%20%C3%A9@h"
+        );
+        let aor = uri("sip:%41lice:pw@EXAMPLE.org:5070;transport=tcp?x=y").aor();
+        assert_eq!(aor, "sip:Alice@example.org:5070");
+        assert_eq!(uri("tel:+1").aor(), "tel:+1");
+    }
+
+    #[test]
+    fn what_is_no_uri() {
+        for bad in [
+            "",
+            "sip",
+            "sip:",
+            "sip:@h",
+            "sip:a@",
+            "sip:a@h:",
+            "sip:a@h:65536",
+            "sip:a@h:x",
+            "sip: a@h",
+            "sip:a@h@i",
+            "sip:a@[::1",
+            "sip:a@::1",
+            "sip:a@h o",
+            "1sip:a@h",
+            "sip:a@h;=1",
+            "sip:a@h?x",
+            "sip:a@<h>",
+            "sip:a@h\r\nVia: x",
+            "*",
+        ] {
+            assert_eq!(Uri::parse(bad), None, "{bad}");
+        }
+    }
+}

@@ -77,3 +77,41 @@ impl fmt::Display for Via {
         write!(f, "SIP/2.0/{} {}{}", self.transport, self.sent_by(), self.params)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_a_via() {
+        let via = Via::parse("SIP / 2.0 / udp  first.example.com: 4000;ttl=16 ;branch=z9hG4bKa7")
+            .unwrap();
+        assert_eq!((via.transport.as_str(), via.port), ("UDP", Some(4000)));
+        assert_eq!(via.to_string(), "SIP/2.0/UDP first.example.com:4000;ttl=16;branch=z9hG4bKa7");
+        assert_eq!(via.rfc3261_branch(), Some("z9hG4bKa7"));
+        assert_eq!(Via::parse("SIP/2.0/TCP [::1];branch=Z9HG4BKx").unwrap().sent_by(), "[::1]");
+        for bad in [
+            "",
+            "SIP/2.0/UDP",
+            "SIP/3.0/UDP h",
+            "HTTP/2.0/UDP h",
+            "SIP/2.0/UDP h:99999",
+            "SIP/2.0/U,D h",
+        ] {
+            assert_eq!(Via::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn branches_without_cookie_name_no_transaction() {
+        let branch = |text: &str| {
+            let via = Via::parse(&format!("SIP/2.0/UDP h{text}")).unwrap();
+            via.rfc3261_branch().map(str::to_owned)
+        };
+        assert_eq!(branch(""), None);
+        assert_eq!(branch(";branch="), None);
+        assert_eq!(branch(";branch=1"), None);
+        assert_eq!(branch(";branch=z9hG4bK"), None);
+        assert_eq!(branch(";branch=Z9hG4bK1").as_deref(), Some("Z9hG4bK1"));
+    }
+}
