@@ -345,8 +345,7 @@ mod tests {
         assert_eq!(target(here, &flow(7), 2), hop(here));
         // A connection: as long as it is there, its remote port listens to nobody else.
         let connection = ConnectionId(1);
-        let tcp =
-            Flow { transport: Transport::Tcp, connection: Some(connection), ..flow(40_000) };
+        let tcp = Flow { transport: Transport::Tcp, connection: Some(connection), ..flow(40_000) };
         let here = "<sip:a@127.0.0.1:5070;transport=tcp>";
         assert_eq!(target(here, &tcp, 3), Target::Flow(tcp));
         location.handle_flow_closed(ConnectionId(2));

@@ -1,6 +1,5 @@
 //! The configuration file: TOML, every key optional, a wrong key is an error that names it.
 
-use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
@@ -240,33 +239,32 @@ impl Config {
         })
     }
 
-    /// What a user can dial, one line each, for the start of the log.
-    pub(crate) fn what_to_dial(&self, bound: &[SocketAddr], guests: Guests) -> String {
-        let mut text = String::new();
+    /// What a user can dial, line by line, for the start of the log.
+    pub(crate) fn what_to_dial(&self, bound: &[SocketAddr], guests: Guests) -> Vec<String> {
+        let mut lines = Vec::new();
         for address in bound {
-            let host = match address.port() {
-                5060 => address.ip().to_string(),
-                _ => address.to_string(),
+            let host = if address.port() == 5060 {
+                sip_stack::message::Host::Ip(address.ip()).to_string()
+            } else {
+                address.to_string()
             };
-            let _ = write!(
-                text,
-                "dial sip:NAME@{host} to meet in the conference NAME, sip:{}@{host} for a new one; ",
+            lines.push(format!(
+                "dial sip:NAME@{host} for the conference NAME, sip:{}@{host} for a new one",
                 self.conference.factory
-            );
+            ));
         }
-        match (guests, self.accounts.len()) {
-            (Guests::Nobody, 0) => text.push_str(
-                "nobody can: there are no accounts, and guests are not welcome on this address \
-                 (see --print-config)",
-            ),
-            (Guests::Nobody, n) => {
-                let _ = write!(text, "{n} account(s), no guests");
+        let accounts = self.accounts.len();
+        lines.push(match (guests, accounts) {
+            (Guests::Nobody, 0) => "nobody can dial: there are no accounts, and guests are not \
+                                    welcome on this address (see --print-config)"
+                .to_owned(),
+            (Guests::Nobody, _) => format!("{accounts} account(s); guests are not welcome"),
+            (Guests::Loopback, _) => {
+                format!("{accounts} account(s); programs of this machine need none")
             }
-            (_, n) => {
-                let _ = write!(text, "guests welcome, {n} account(s)");
-            }
-        }
-        text
+            (Guests::Anyone, _) => format!("{accounts} account(s); anyone may call without one"),
+        });
+        lines
     }
 }
 

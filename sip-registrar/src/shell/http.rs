@@ -1,27 +1,36 @@
 //! `/healthz` and `/metrics` (Prometheus text).
 
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use sip_registrar::Counters;
 use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot};
 
-/// The last numbers the core gave; the loop writes, HTTP reads.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Board(Arc<Mutex<Counters>>);
+/// Asks the loop for its numbers.
+pub(crate) type Question = oneshot::Sender<Counters>;
+
+/// How long the loop may take to answer before it counts as stuck.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The door to the loop.
+#[derive(Debug, Clone)]
+pub(crate) struct Board(pub(crate) mpsc::Sender<Question>);
 
 impl Board {
-    pub(crate) fn put(&self, counters: Counters) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = counters;
-    }
-
-    fn get(&self) -> Counters {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The numbers of this moment; `None` if the loop does not answer.
+    async fn get(&self) -> Option<Counters> {
+        let (question, answer) = oneshot::channel();
+        let asked = async {
+            self.0.send(question).await.ok()?;
+            answer.await.ok()
+        };
+        tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
     }
 }
 
@@ -34,18 +43,26 @@ pub(crate) async fn serve(listener: TcpListener, board: Board) -> std::io::Resul
     axum::serve(listener, app).await
 }
 
-/// Always 200 while the process serves; the body tells what it can do.
-async fn healthz(State(board): State<Board>) -> impl IntoResponse {
-    let body = if board.get().mixer_up {
-        "ok\n"
-    } else {
-        "ok, but the media mixer does not answer: calls to conferences get 503\n"
-    };
-    (StatusCode::OK, body)
+/// 200 while the loop works; the body tells what it can do.
+async fn healthz(State(board): State<Board>) -> (StatusCode, &'static str) {
+    match board.get().await {
+        Some(counters) if counters.mixer_up => (StatusCode::OK, "ok\n"),
+        Some(_) => (
+            StatusCode::OK,
+            "ok, but the media mixer does not answer: calls to conferences get 503\n",
+        ),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "stuck\n"),
+    }
 }
 
-async fn metrics(State(board): State<Board>) -> impl IntoResponse {
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], render(&board.get()))
+async fn metrics(State(board): State<Board>) -> Response {
+    match board.get().await {
+        Some(counters) => {
+            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], render(&counters))
+                .into_response()
+        }
+        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    }
 }
 
 fn render(c: &Counters) -> String {

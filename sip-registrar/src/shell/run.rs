@@ -1,9 +1,163 @@
 //! The one loop: input → core → output → sleep.
 
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::Context as _;
+use sip_net::{Incoming, Transports};
+use sip_registrar::{Input, Output, Registrar};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
 use crate::shell::config::Config;
+use crate::shell::http::{self, Board, Question};
+use crate::shell::mixer::Mixer;
+
+/// How long the last calls may take to end after SIGTERM.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Replies and events of the mixer that may wait for the core.
+const MIXER_QUEUE: usize = 1024;
+
+/// Messages taken in one go before timers and the mixer are looked at again.
+const BATCH: usize = 64;
 
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(config: Config) -> anyhow::Result<()> {
-    let _ = config;
+    // Signalling is light: one thread spares every message two changes of thread.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: Config) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+
+    let transports = Transports::bind(&config.sip.listen, sip_net::Config::default())
+        .with_context(|| format!("cannot listen on {:?} (sip.listen)", config.sip.listen))?;
+    let bound = transports.local_addrs().to_vec();
+    let http = TcpListener::bind(config.http.listen)
+        .await
+        .with_context(|| format!("cannot listen on {} (http.listen)", config.http.listen))?;
+
+    let settings = config.settings(&bound)?;
+    let guests = settings.guests;
+    let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let registrar = Registrar::new(settings, Instant::now(), unix, rand::random());
+
+    let (inputs, from_mixer) = mpsc::channel(MIXER_QUEUE);
+    let mixer = Mixer::start(
+        config.mixer.address,
+        registrar.focus_id().to_owned(),
+        // Longer than the core waits: its own patience decides.
+        Duration::from_secs(config.mixer.timeout + 1),
+        inputs,
+    )?;
+    let (questions, from_http) = mpsc::channel(16);
+    tokio::spawn(async move {
+        if let Err(error) = http::serve(http, Board(questions)).await {
+            tracing::error!(%error, "HTTP has ended");
+        }
+    });
+
+    for address in &bound {
+        tracing::info!("SIP on {address}, UDP and TCP");
+    }
+    tracing::info!("/healthz and /metrics on http://{}", config.http.listen);
+    for line in config.what_to_dial(&bound, guests) {
+        tracing::info!("{line}");
+    }
+
+    let mut looping = Loop { registrar, transports, mixer, from_mixer, from_http };
+    tokio::select! {
+        () = looping.run() => {}
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    looping.farewell().await;
     Ok(())
+}
+
+/// The core and what feeds it.
+struct Loop {
+    registrar: Registrar,
+    transports: Transports,
+    mixer: Mixer,
+    from_mixer: mpsc::Receiver<Input>,
+    from_http: mpsc::Receiver<Question>,
+}
+
+impl Loop {
+    /// Works for ever. Safe to cancel: inputs are handled whole, and outputs after each.
+    async fn run(&mut self) {
+        loop {
+            self.step(None).await;
+        }
+    }
+
+    /// Handles what comes next, or what is due, and sends what follows from it. Returns at `until`
+    /// at the latest.
+    async fn step(&mut self, until: Option<Instant>) {
+        let wake = [self.registrar.poll_timeout(), until].into_iter().flatten().min();
+        let now = Instant::now();
+        if wake.is_some_and(|wake| wake <= now) {
+            self.registrar.handle_timeout(now);
+            self.send_outputs();
+        }
+        let wake = [self.registrar.poll_timeout(), until].into_iter().flatten().min();
+        let sleep = async {
+            match wake {
+                Some(wake) => tokio::time::sleep_until(wake.into()).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            incoming = self.transports.recv() => self.take_in(incoming),
+            Some(input) = self.from_mixer.recv() => self.handle(input),
+            Some(question) = self.from_http.recv() => {
+                // Who asked may have gone.
+                let _ = question.send(self.registrar.counters());
+            }
+            () = sleep => {}
+        }
+    }
+
+    /// Handles a message, and those that wait behind it.
+    fn take_in(&mut self, first: Incoming) {
+        let mut next = Some(first);
+        for _ in 0..BATCH {
+            let Some(incoming) = next else { break };
+            self.handle(match incoming {
+                Incoming::Message { flow, bytes } => Input::Sip { flow, bytes },
+                Incoming::Closed(connection) => Input::Closed(connection),
+                Incoming::SendFailed(id) => Input::SendFailed(id),
+            });
+            next = self.transports.try_recv();
+        }
+    }
+
+    fn handle(&mut self, input: Input) {
+        self.registrar.handle_input(Instant::now(), input);
+        self.send_outputs();
+    }
+
+    fn send_outputs(&mut self) {
+        while let Some(output) = self.registrar.poll_output() {
+            match output {
+                Output::Transmit(transmit) => self.transports.send(transmit),
+                Output::Mixer { id, request } => self.mixer.send(id, request),
+            }
+        }
+    }
+
+    /// Ends all calls and waits a moment for the answers.
+    async fn farewell(mut self) {
+        let end = Instant::now() + FAREWELL;
+        self.handle(Input::Stop);
+        while !self.registrar.is_idle() && Instant::now() < end {
+            self.step(Some(end)).await;
+        }
+        tracing::info!("bye");
+        self.transports.close(Duration::from_millis(200)).await;
+    }
 }

@@ -143,11 +143,10 @@ impl Registrar {
     }
 
     /// Who wanted the change has cancelled it; 487 is out.
-    pub(crate) fn on_bridge_offer_cancelled(&mut self, _now: Instant, side: CallId) {
-        if let Some((_, bridge)) = self.bridge_with(side) {
-            if let Some(change) = bridge.change.as_mut().filter(|c| c.from == side) {
-                change.cancelled = true;
-            }
+    pub(crate) fn on_bridge_offer_cancelled(&mut self, side: CallId) {
+        let Some((_, bridge)) = self.bridge_with(side) else { return };
+        if let Some(change) = bridge.change.as_mut().filter(|c| c.from == side) {
+            change.cancelled = true;
         }
     }
 
