@@ -6,10 +6,14 @@
 
 mod camera;
 mod error;
+pub mod file;
+pub mod hardware;
 mod microphone;
 mod open;
 pub mod picture;
+mod resample;
 mod speaker;
+pub mod synthetic;
 mod window;
 
 /// Samples per second of all sound here, mono.

@@ -9,7 +9,7 @@ pub enum WindowEvent {
     ToggleMicrophone,
     /// Key `v`: camera off or on.
     ToggleCamera,
-    /// Key `?` (also `h`): help shown or hidden.
+    /// Key `?`: help shown or hidden.
     ToggleHelp,
     /// Key `q` or Escape, or the window was closed: leave the call.
     Quit,
