@@ -129,10 +129,10 @@ pub struct Participants {
 }
 
 impl Participants {
-    /// Nobody yet. `own` are the sources we send ourselves: a conference describes us to us too.
-    #[must_use]
-    pub fn new(own: Vec<u32>) -> Self {
-        Self { sources: BTreeMap::new(), own }
+    /// The sources we send ourselves: a conference may describe us to us too.
+    pub fn set_own(&mut self, own: Vec<u32>) {
+        self.sources.retain(|ssrc, _| !own.contains(ssrc));
+        self.own = own;
     }
 
     fn source(&mut self, now: Instant, ssrc: u32) -> Option<&mut Source> {
@@ -312,7 +312,8 @@ mod tests {
     #[test]
     fn audio_and_video_of_a_person_are_joined_by_cname_and_name() {
         let t0 = Instant::now();
-        let mut all = Participants::new(vec![99]);
+        let mut all = Participants::default();
+        all.set_own(vec![99]);
         all.audio_packet(t0, MIXER_AUDIO, &[10, 20, 99]);
         all.audio_packet(t0 + ms(20), MIXER_AUDIO, &[10]);
         assert_eq!(all.video_packet(t0, 1, MIXER_VIDEO, Some(11), 3, 1.5), 11);

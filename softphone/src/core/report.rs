@@ -102,8 +102,8 @@ pub struct SentReport {
     pub packets: u64,
     /// RTP payload bytes.
     pub bytes: u64,
-    /// Loss the far end reported last, in percent.
-    pub remote_loss_percent: Option<f64>,
+    /// Packets lost on the way, as the far end reported last; negative when there are duplicates.
+    pub remote_lost: Option<i64>,
     /// Jitter the far end reported last, in milliseconds.
     pub remote_jitter_ms: Option<f64>,
     /// Round-trip time from RTCP, in milliseconds.

@@ -1,5 +1,12 @@
 //! The media of a call: what becomes of a packet, a frame, a picture.
 
+pub mod audio_line;
 pub mod key_frames;
+pub mod line;
+pub mod playout;
 pub mod rate;
 pub mod resample;
+pub mod session;
+pub mod video_line;
+
+pub use crate::device::{FRAME, RATE};

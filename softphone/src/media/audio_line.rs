@@ -1,0 +1,222 @@
+//! The audio line of a call.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use media_codec::AudioCodec;
+use rtp_session::{
+    Arrival, CsrcList, Dropped, PayloadType, RtcpEvent, RtpPacket, RtpSession, SendStream,
+    SessionConfig, Ssrc,
+};
+use sdp::negotiate::NegotiatedMedia;
+
+use super::line::{self, Datagram, News, Path, Sent};
+use crate::core::report::{ReceivedReport, SentReport, ms};
+
+/// One encoded 20 ms frame of our microphone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AudioFrame {
+    /// Media time of its first sample, in units of the codec's clock since the stream began.
+    pub ticks: u32,
+    /// First after a pause (RFC 3551 §4.1).
+    pub marker: bool,
+    /// The payload.
+    pub payload: Bytes,
+}
+
+/// A packet to be played.
+#[derive(Debug, Clone)]
+pub struct Heard {
+    /// How to decode it.
+    pub codec: AudioCodec,
+    /// The packet.
+    pub packet: RtpPacket,
+    /// Play-out starts afresh: another source, or the source restarted.
+    pub first: bool,
+}
+
+/// How our voice is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AudioSending {
+    /// Codec the answerer chose.
+    pub codec: AudioCodec,
+    /// The peer wants in-band error correction (RFC 7587 §6.1).
+    pub fec: bool,
+    /// Nothing may be sent while the peer holds us.
+    pub allowed: bool,
+}
+
+/// The audio line.
+#[derive(Debug)]
+pub struct AudioLine {
+    path: Path,
+    session: RtpSession,
+    stream: SendStream,
+    sending: AudioSending,
+    receive: Vec<(PayloadType, AudioCodec)>,
+    current: Option<Ssrc>,
+    sent: Sent,
+    received_bytes: u64,
+}
+
+impl AudioLine {
+    /// The line at `index` as first agreed. None when the agreed codec is none of ours.
+    #[must_use]
+    pub fn new(
+        now: Instant,
+        index: usize,
+        media: &NegotiatedMedia,
+        config: SessionConfig,
+    ) -> Option<Self> {
+        let seed = config.seed;
+        let sending = sending(media)?;
+        let mut session = RtpSession::new(config, now);
+        let ssrc = session.add_sender(sending.codec.clock_rate());
+        let stream = SendStream::new(ssrc, PayloadType::new(media.codec.payload_type)?, seed);
+        let path = Path::new(index, media);
+        let mut line = Self {
+            path,
+            session,
+            stream,
+            sending,
+            receive: Vec::new(),
+            current: None,
+            sent: Sent::default(),
+            received_bytes: 0,
+        };
+        line.apply(index, media);
+        Some(line)
+    }
+
+    /// A new agreement about a running line. The stream goes on under its SSRC.
+    pub fn apply(&mut self, index: usize, media: &NegotiatedMedia) {
+        let (Some(sending), Some(number)) =
+            (sending(media), PayloadType::new(media.codec.payload_type))
+        else {
+            return;
+        };
+        self.path = Path::new(index, media);
+        self.sending = sending;
+        self.stream.set_payload_type(number);
+        self.session.set_payload_types(line::receivable(media));
+        let audio = |codec: &sdp::Codec| {
+            let kind = AudioCodec::from_encoding_name(&codec.name)?;
+            Some((PayloadType::new(codec.payload_type)?, kind))
+        };
+        self.receive = media.receive.iter().filter_map(audio).collect();
+    }
+
+    /// How our voice is to be sent.
+    #[must_use]
+    pub fn sending(&self) -> AudioSending {
+        self.sending
+    }
+
+    /// Where the peer is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The source we send with.
+    #[must_use]
+    pub fn ssrc(&self) -> Ssrc {
+        self.stream.ssrc()
+    }
+
+    /// A media packet arrived. `None` when it is not to be played.
+    pub fn handle_rtp(&mut self, now: Instant, packet: RtpPacket) -> Option<Heard> {
+        let received = match self.session.handle_rtp(now, &packet) {
+            Arrival::Received(received) => received,
+            Arrival::Dropped(Dropped::Collision { new, .. }) => {
+                self.stream.set_ssrc(new);
+                return None;
+            }
+            Arrival::Dropped(_) => return None,
+        };
+        self.received_bytes += packet.payload_ref().len() as u64;
+        let number = packet.payload_type();
+        // telephone events are no sound
+        let (_, codec) = *self.receive.iter().find(|(known, _)| *known == number)?;
+        let first = received.first || self.current != Some(received.ssrc);
+        self.current = Some(received.ssrc);
+        Some(Heard { codec, packet, first })
+    }
+
+    /// A control packet arrived.
+    pub fn handle_rtcp(&mut self, now: Instant, datagram: &Bytes, news: &mut Vec<News>) {
+        for event in line::handle_rtcp(&mut self.session, now, datagram, news) {
+            if let RtcpEvent::Report { block, rtt, .. } = event {
+                self.sent.report(block, rtt);
+            }
+        }
+    }
+
+    /// A frame of our microphone goes out, unless the peer holds us.
+    pub fn send(&mut self, now: Instant, frame: AudioFrame) -> Option<Datagram> {
+        if !self.sending.allowed {
+            return None;
+        }
+        let packet = self.stream.packet(frame.marker, frame.ticks, frame.payload, &CsrcList::EMPTY);
+        let datagram = self.path.rtp(&packet)?;
+        self.session.sent(now, &packet);
+        self.sent.packet(&packet);
+        Some(datagram)
+    }
+
+    /// A control packet that is due. Call until `None`.
+    pub fn poll_rtcp(&mut self, now: Instant) -> Option<Datagram> {
+        let bytes = self.session.poll_rtcp(now)?;
+        self.path.rtcp(bytes)
+    }
+
+    /// When [`poll_rtcp`](Self::poll_rtcp) has something.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.session.poll_timeout()
+    }
+
+    /// The last control packet.
+    pub fn bye(&mut self, now: Instant) -> Option<Datagram> {
+        let bytes = self.session.bye(now, "");
+        self.path.rtcp(bytes)
+    }
+
+    /// Round-trip time, once known.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.sent.rtt()
+    }
+
+    /// Fraction of our packets the peer lost in its last interval, in percent.
+    #[must_use]
+    pub fn sent_report(&self) -> SentReport {
+        self.sent.to_report(self.sending.codec.clock_rate())
+    }
+
+    /// What came in.
+    #[must_use]
+    pub fn received_report(&self) -> ReceivedReport {
+        received_report(&self.session, self.received_bytes)
+    }
+}
+
+/// What came in on a line, all sources together; the jitter is that of the busiest.
+#[must_use]
+pub fn received_report(session: &RtpSession, bytes: u64) -> ReceivedReport {
+    let packets = session.sources().map(rtp_session::Source::received).sum();
+    let lost: i64 = session.sources().map(rtp_session::Source::lost).sum();
+    let busiest = session.sources().max_by_key(|source| source.received());
+    ReceivedReport {
+        packets,
+        bytes,
+        lost: u64::try_from(lost).unwrap_or(0),
+        jitter_ms: busiest.map_or(0.0, |source| ms(source.jitter())),
+    }
+}
+
+fn sending(media: &NegotiatedMedia) -> Option<AudioSending> {
+    let codec = AudioCodec::from_encoding_name(&media.codec.name)?;
+    let fec = media.codec.opus().is_some_and(|opus| opus.use_inband_fec);
+    Some(AudioSending { codec, fec, allowed: media.direction.sends() })
+}

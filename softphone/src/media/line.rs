@@ -1,0 +1,163 @@
+//! What audio and video lines have in common: who we are, where the peer is, what was counted.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rtp_session::rtcp::ReportBlock;
+use rtp_session::{Outbound, PayloadType, RtcpEvent, RtpSession, Ssrc};
+use sdp::negotiate::NegotiatedMedia;
+
+use crate::core::report::{SentReport, ms, round};
+
+/// Which of the two ports of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    /// Media, and control too once it is multiplexed (RFC 5761).
+    Rtp,
+    /// Control.
+    Rtcp,
+}
+
+/// A datagram to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Datagram {
+    /// Index of the m= line.
+    pub line: usize,
+    /// From which of our two ports.
+    pub from: Channel,
+    /// Where to.
+    pub to: SocketAddr,
+    /// Header and payload.
+    pub bytes: Bytes,
+}
+
+/// Where a line sends to and takes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Path {
+    line: usize,
+    rtp: Option<SocketAddr>,
+    rtcp: Option<SocketAddr>,
+    mux: bool,
+}
+
+impl Path {
+    /// What was agreed on the line with this index.
+    #[must_use]
+    pub fn new(line: usize, media: &NegotiatedMedia) -> Self {
+        Self { line, rtp: media.remote.rtp, rtcp: media.remote.rtcp, mux: media.rtcp_mux }
+    }
+
+    /// Whether a datagram may belong to the line: it comes from the peer's host. The port may be
+    /// another one behind a NAT.
+    #[must_use]
+    pub fn accepts(&self, from: SocketAddr) -> bool {
+        let hosts = [self.rtp, self.rtcp];
+        hosts.iter().flatten().any(|peer| peer.ip() == from.ip())
+    }
+
+    /// A media packet, if there is somewhere to send it.
+    #[must_use]
+    pub fn rtp(&self, packet: &Outbound) -> Option<Datagram> {
+        let to = self.rtp?;
+        Some(Datagram { line: self.line, from: Channel::Rtp, to, bytes: packet.to_bytes() })
+    }
+
+    /// A control packet, if there is somewhere to send it.
+    #[must_use]
+    pub fn rtcp(&self, bytes: Bytes) -> Option<Datagram> {
+        let from = if self.mux { Channel::Rtp } else { Channel::Rtcp };
+        Some(Datagram { line: self.line, from, to: self.rtcp?, bytes })
+    }
+}
+
+/// Payload types that may arrive on a line with their clock rates.
+#[must_use]
+pub fn receivable(media: &NegotiatedMedia) -> Vec<(PayloadType, u32)> {
+    let known =
+        |codec: &sdp::Codec| Some((PayloadType::new(codec.payload_type)?, codec.clock_rate));
+    media.receive.iter().filter_map(known).collect()
+}
+
+/// What was sent on a line, and how the peer says it arrives.
+#[derive(Debug, Clone, Default)]
+pub struct Sent {
+    packets: u64,
+    bytes: u64,
+    remote: Option<ReportBlock>,
+    rtt: Option<Duration>,
+}
+
+impl Sent {
+    /// A media packet went out.
+    pub fn packet(&mut self, packet: &Outbound) {
+        self.packets += 1;
+        self.bytes += packet.payload_octets() as u64;
+    }
+
+    /// A report about our stream came; returns the fraction lost, 0.0 to 1.0.
+    pub fn report(&mut self, block: ReportBlock, rtt: Option<Duration>) -> f64 {
+        self.remote = Some(block);
+        self.rtt = rtt.or(self.rtt);
+        f64::from(block.fraction_lost) / 256.0
+    }
+
+    /// Round-trip time, once known.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.rtt
+    }
+
+    /// Media packets sent.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// For the report of the call; `clock_rate` is that of the stream's timestamps.
+    #[must_use]
+    pub fn to_report(&self, clock_rate: u32) -> SentReport {
+        let per_ms = f64::from(clock_rate) / 1000.0;
+        SentReport {
+            packets: self.packets,
+            bytes: self.bytes,
+            remote_lost: self.remote.map(|block| i64::from(block.lost)),
+            remote_jitter_ms: self.remote.map(|block| round(f64::from(block.jitter) / per_ms)),
+            rtt_ms: self.rtt.map(ms),
+        }
+    }
+}
+
+/// What an RTCP datagram means beyond the line it came on.
+#[derive(Debug, Clone, PartialEq)]
+pub enum News {
+    /// A source or contributor has a name.
+    Named {
+        /// The source.
+        ssrc: Ssrc,
+        /// SDES CNAME.
+        cname: Option<String>,
+        /// SDES NAME.
+        name: Option<String>,
+    },
+    /// A source or contributor left.
+    Gone(Ssrc),
+}
+
+/// Splits off the events that concern people from those that concern the line.
+pub fn handle_rtcp(
+    session: &mut RtpSession,
+    now: Instant,
+    datagram: &Bytes,
+    news: &mut Vec<News>,
+) -> Vec<RtcpEvent> {
+    let mut rest = Vec::new();
+    for event in session.handle_rtcp(now, datagram) {
+        match event {
+            RtcpEvent::Named { ssrc, cname, name } => news.push(News::Named { ssrc, cname, name }),
+            RtcpEvent::Bye { ssrc } => news.push(News::Gone(ssrc)),
+            other => rest.push(other),
+        }
+    }
+    rest
+}

@@ -1,0 +1,417 @@
+//! The media of one call as one value: every line, who is there, which tile shows whom.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use media_codec::AudioCodec;
+use rtp_session::{NtpClock, PacketKind, RtpPacket, SessionConfig, Ssrc, classify};
+use sdp::MediaKind;
+use sdp::negotiate::{NegotiatedLine, NegotiatedMedia};
+
+use super::audio_line::{AudioFrame, AudioLine, AudioSending, Heard};
+use super::line::{Datagram, News};
+use super::playout::PlayoutStats;
+use super::video_line::{Picture, VideoLine};
+use crate::core::participants::Participants;
+use crate::core::report::{self, AudioReport, Report, VideoReport, ms};
+use crate::core::tiles::{Own, Tile, Tiles};
+
+/// Session bandwidth RTCP takes its 5 % of, in bit/s (RFC 3550 §6.2).
+const AUDIO_BANDWIDTH: u32 = 64_000;
+const VIDEO_BANDWIDTH: u32 = 800_000;
+
+/// What a call's media is told at its start.
+#[derive(Debug, Clone)]
+pub struct MediaConfig {
+    /// SDES CNAME of ours: random, the same on every line (RFC 7022).
+    pub cname: String,
+    /// SDES NAME of ours.
+    pub name: String,
+    /// Wall clock for reports.
+    pub clock: NtpClock,
+    /// For SSRCs, sequence numbers and report intervals.
+    pub seed: u64,
+    /// How many video lines we have.
+    pub slots: usize,
+}
+
+/// Something for the shell.
+#[derive(Debug)]
+pub enum Output {
+    /// To be sent.
+    Send(Datagram),
+    /// For the speaker.
+    Play(Heard),
+    /// For the decoder of this slot.
+    Decode {
+        /// Slot, from 0.
+        slot: usize,
+        /// The picture.
+        picture: Picture,
+    },
+    /// For our encoder.
+    Encode(Order),
+}
+
+/// How our picture is to be encoded from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// The next picture must be a key frame.
+    pub key_frame: bool,
+    /// Bits per second.
+    pub bitrate: u32,
+}
+
+/// A picture that came out of the decoder, or did not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decoded {
+    /// Slot, from 0.
+    pub slot: usize,
+    /// Whose picture.
+    pub source: Ssrc,
+    /// Size in pixels; none when nothing could be decoded.
+    pub size: Option<(u32, u32)>,
+    /// The decoder needs a key frame.
+    pub broken: bool,
+}
+
+/// One m= line.
+#[derive(Debug)]
+enum Line {
+    Audio(Box<AudioLine>),
+    Video { slot: usize, line: Box<VideoLine> },
+}
+
+/// The media of a call.
+#[derive(Debug)]
+pub struct MediaSession {
+    config: MediaConfig,
+    started: Instant,
+    lines: Vec<Option<Line>>,
+    participants: Participants,
+    tiles: Tiles,
+    outputs: VecDeque<Output>,
+    last_heard: Instant,
+    order: Option<Order>,
+}
+
+impl MediaSession {
+    /// A call that is just being answered; give it the agreement by [`apply`](Self::apply).
+    #[must_use]
+    pub fn new(now: Instant, config: MediaConfig) -> Self {
+        Self {
+            started: now,
+            lines: Vec::new(),
+            participants: Participants::default(),
+            tiles: Tiles::new(config.slots),
+            outputs: VecDeque::new(),
+            last_heard: now,
+            order: None,
+            config,
+        }
+    }
+
+    /// What was agreed, at first and after every re-INVITE. Running lines go on.
+    pub fn apply(&mut self, now: Instant, agreed: &[NegotiatedLine]) {
+        self.lines.resize_with(agreed.len().max(self.lines.len()), || None);
+        let mut slot = 0;
+        for negotiated in agreed {
+            let this_slot = slot;
+            slot += usize::from(negotiated.kind == MediaKind::Video);
+            let index = negotiated.index;
+            let config = self.session_config(index, negotiated);
+            let Some(place) = self.lines.get_mut(index) else { continue };
+            let Some(media) = negotiated.accepted() else {
+                *place = None;
+                continue;
+            };
+            match place {
+                Some(Line::Audio(line)) => line.apply(index, media),
+                Some(Line::Video { line, .. }) => line.apply(index, media),
+                None => *place = make(now, negotiated, media, this_slot, config),
+            }
+        }
+        let own = self.lines.iter().flatten().map(|line| match line {
+            Line::Audio(line) => line.ssrc().0,
+            Line::Video { line, .. } => line.ssrc().0,
+        });
+        self.participants.set_own(own.collect());
+        self.drain(now);
+    }
+
+    fn session_config(&self, index: usize, line: &NegotiatedLine) -> SessionConfig {
+        let video = line.kind == MediaKind::Video;
+        SessionConfig {
+            cname: self.config.cname.clone(),
+            name: self.config.name.clone(),
+            clock: self.config.clock,
+            bandwidth: if video { VIDEO_BANDWIDTH } else { AUDIO_BANDWIDTH },
+            feedback: video,
+            payload_types: Vec::new(),
+            // another stream of random numbers for each line
+            seed: self.config.seed ^ (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15),
+        }
+    }
+
+    /// A datagram arrived on one of the two ports of a line.
+    pub fn handle_datagram(&mut self, now: Instant, index: usize, from: SocketAddr, bytes: Bytes) {
+        let Some(Some(line)) = self.lines.get_mut(index) else { return };
+        let path = match line {
+            Line::Audio(line) => line.path(),
+            Line::Video { line, .. } => line.path(),
+        };
+        if !path.accepts(from) {
+            return;
+        }
+        match classify(&bytes) {
+            PacketKind::Rtp => self.handle_rtp(now, index, bytes),
+            PacketKind::Rtcp => self.handle_rtcp(now, index, &bytes),
+            _ => return,
+        }
+        self.drain(now);
+    }
+
+    fn handle_rtp(&mut self, now: Instant, index: usize, bytes: Bytes) {
+        let Ok(packet) = RtpPacket::parse(bytes) else { return };
+        match self.lines.get_mut(index) {
+            Some(Some(Line::Audio(line))) => {
+                let Some(heard) = line.handle_rtp(now, packet) else { return };
+                let csrcs: Vec<u32> = heard.packet.csrcs().map(|ssrc| ssrc.0).collect();
+                self.participants.audio_packet(now, heard.packet.ssrc().0, &csrcs);
+                self.outputs.push_back(Output::Play(heard));
+            }
+            Some(Some(Line::Video { slot, line })) => {
+                let Some(counted) = line.handle_rtp(now, packet) else { return };
+                self.participants.video_packet(
+                    now,
+                    *slot,
+                    counted.ssrc.0,
+                    counted.csrc.map(|ssrc| ssrc.0),
+                    counted.lost,
+                    counted.jitter.as_secs_f64() * 1000.0,
+                );
+            }
+            _ => return,
+        }
+        self.last_heard = now;
+    }
+
+    fn handle_rtcp(&mut self, now: Instant, index: usize, bytes: &Bytes) {
+        let mut news = Vec::new();
+        match self.lines.get_mut(index) {
+            Some(Some(Line::Audio(line))) => line.handle_rtcp(now, bytes, &mut news),
+            Some(Some(Line::Video { line, .. })) => {
+                let again = line.handle_rtcp(now, bytes, &mut news);
+                self.outputs.extend(again.into_iter().map(Output::Send));
+            }
+            _ => return,
+        }
+        self.last_heard = now;
+        for item in news {
+            match item {
+                News::Named { ssrc, cname, name } => {
+                    self.participants.describe(now, ssrc.0, cname.as_deref(), name.as_deref());
+                }
+                News::Gone(ssrc) => self.participants.bye(ssrc.0),
+            }
+        }
+    }
+
+    /// A frame of our microphone.
+    pub fn send_audio(&mut self, now: Instant, frame: AudioFrame) {
+        let line = self.lines.iter_mut().flatten().find_map(|line| match line {
+            Line::Audio(line) => Some(line),
+            Line::Video { .. } => None,
+        });
+        self.outputs.extend(line.and_then(|line| line.send(now, frame)).map(Output::Send));
+    }
+
+    /// A picture of our camera, encoded; `ticks` is its media time in 1/90 000 s.
+    pub fn send_video(&mut self, now: Instant, ticks: u32, key: bool, picture: &Bytes) {
+        let mut packets = Vec::new();
+        if let Some(line) = video(&mut self.lines, 0) {
+            line.send(now, ticks, key, picture, &mut packets);
+        }
+        self.outputs.extend(packets.into_iter().map(Output::Send));
+    }
+
+    /// What the decoder made of a picture.
+    pub fn decoded(&mut self, now: Instant, decoded: Decoded) {
+        if let Some(line) = video(&mut self.lines, decoded.slot) {
+            line.decoded(decoded.broken);
+        }
+        if let Some((width, height)) = decoded.size {
+            self.participants.frame_decoded(now, decoded.source.0, width, height);
+            self.tiles.picture(now, decoded.slot, decoded.source.0);
+        }
+        self.drain(now);
+    }
+
+    /// SIP INFO asked for a key frame (RFC 5168).
+    pub fn want_key_frame(&mut self, now: Instant) {
+        if let Some(line) = video(&mut self.lines, 0) {
+            line.want_key_frame();
+        }
+        self.drain(now);
+    }
+
+    /// Time has passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.drain(now);
+    }
+
+    fn drain(&mut self, now: Instant) {
+        for line in self.lines.iter_mut().flatten() {
+            match line {
+                Line::Audio(line) => {
+                    while let Some(datagram) = line.poll_rtcp(now) {
+                        self.outputs.push_back(Output::Send(datagram));
+                    }
+                }
+                Line::Video { slot, line } => {
+                    while let Some(picture) = line.poll_picture(now) {
+                        self.outputs.push_back(Output::Decode { slot: *slot, picture });
+                    }
+                    while let Some(datagram) = line.poll_rtcp(now) {
+                        self.outputs.push_back(Output::Send(datagram));
+                    }
+                }
+            }
+        }
+        if let Some(line) = video(&mut self.lines, 0) {
+            let order = Order { key_frame: line.take_key_frame(now), bitrate: line.target_rate() };
+            if order.key_frame || self.order != Some(order) {
+                // the key frame is told once, the rate stays
+                self.order = Some(Order { key_frame: false, ..order });
+                self.outputs.push_back(Output::Encode(order));
+            }
+        }
+    }
+
+    /// The next thing to do. Call until `None` after every call of another verb.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let lines = self.lines.iter().flatten().filter_map(|line| match line {
+            Line::Audio(line) => line.poll_timeout(),
+            Line::Video { line, .. } => line.poll_timeout(),
+        });
+        lines.min()
+    }
+
+    /// Says good-bye on every line (RFC 3550 §6.6).
+    pub fn bye(&mut self, now: Instant) {
+        for line in self.lines.iter_mut().flatten() {
+            let datagram = match line {
+                Line::Audio(line) => line.bye(now),
+                Line::Video { line, .. } => line.bye(now),
+            };
+            self.outputs.extend(datagram.map(Output::Send));
+        }
+    }
+
+    /// How our voice is to be sent; none without an audio line.
+    #[must_use]
+    pub fn audio_sending(&self) -> Option<AudioSending> {
+        self.audio().map(AudioLine::sending)
+    }
+
+    /// Whether our picture may go out.
+    #[must_use]
+    pub fn may_send_video(&self) -> bool {
+        let first = self.lines.iter().flatten().find_map(|line| match line {
+            Line::Video { slot: 0, line } => Some(line.may_send()),
+            _ => None,
+        });
+        first.unwrap_or(false)
+    }
+
+    /// When the last packet of the peer came on any line.
+    #[must_use]
+    pub fn last_heard(&self) -> Instant {
+        self.last_heard
+    }
+
+    /// The grid as it is now.
+    pub fn layout(&mut self, now: Instant, own: &Own) -> Vec<Tile> {
+        self.tiles.layout(now, &self.participants, own)
+    }
+
+    /// How many others are there now.
+    #[must_use]
+    pub fn others(&self, now: Instant) -> usize {
+        self.participants.list(now).iter().filter(|person| person.present).count()
+    }
+
+    fn audio(&self) -> Option<&AudioLine> {
+        self.lines.iter().flatten().find_map(|line| match line {
+            Line::Audio(line) => Some(&**line),
+            Line::Video { .. } => None,
+        })
+    }
+
+    /// Fills in everything about media.
+    pub fn report(&self, now: Instant, playout: &PlayoutStats, report: &mut Report) {
+        if let Some(line) = self.audio() {
+            let received = line.received_report();
+            let half_trip = line.rtt().unwrap_or(Duration::ZERO) / 2;
+            let delay_ms = (received.packets > 0).then(|| ms(playout.delay + half_trip));
+            report.audio = AudioReport {
+                sent: line.sent_report(),
+                received,
+                concealed_frames: playout.concealed,
+                late_packets: playout.late,
+                delay_ms,
+            };
+        }
+        let mut video = VideoReport::default();
+        for line in self.lines.iter().flatten() {
+            let Line::Video { slot, line } = line else { continue };
+            if *slot == 0 {
+                video.sent = line.sent_report();
+                (video.frames_sent, video.key_frames_sent, video.retransmitted) =
+                    line.sent_frames();
+            }
+            video.slots.push(line.slot_report(*slot));
+        }
+        report.video = video;
+        report.participants = report::participants(&self.participants, self.started, now);
+    }
+
+    /// Codec of the audio line.
+    #[must_use]
+    pub fn audio_codec(&self) -> Option<AudioCodec> {
+        self.audio_sending().map(|sending| sending.codec)
+    }
+}
+
+fn make(
+    now: Instant,
+    negotiated: &NegotiatedLine,
+    media: &NegotiatedMedia,
+    slot: usize,
+    config: SessionConfig,
+) -> Option<Line> {
+    let index = negotiated.index;
+    match negotiated.kind {
+        MediaKind::Audio => {
+            AudioLine::new(now, index, media, config).map(|line| Line::Audio(Box::new(line)))
+        }
+        MediaKind::Video => VideoLine::new(now, index, media, config)
+            .map(|line| Line::Video { slot, line: Box::new(line) }),
+        _ => None,
+    }
+}
+
+fn video(lines: &mut [Option<Line>], wanted: usize) -> Option<&mut VideoLine> {
+    lines.iter_mut().flatten().find_map(|line| match line {
+        Line::Video { slot, line } if *slot == wanted => Some(&mut **line),
+        _ => None,
+    })
+}

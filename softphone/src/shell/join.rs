@@ -1,0 +1,415 @@
+//! `softphone join`: opens what is needed, runs the call, writes what was asked for.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime};
+
+use rtp_session::NtpClock;
+use sip_stack::auth::Credentials;
+use sip_stack::endpoint::EndpointConfig;
+use sip_stack::flow::{Hop, Transport};
+use sip_stack::message::{Host, Method, NameAddr, Uri};
+use sip_stack::token::Tokens;
+use softphone::core::call::Call;
+use softphone::core::outcome::Outcome;
+use softphone::core::phone::{Phone, PhoneConfig};
+use softphone::core::registration::RegistrarConfig;
+use softphone::core::report::{CallReport, FORMAT, Report, state_word};
+use softphone::device::picture::Scene;
+use softphone::device::{
+    Camera, CameraSettings, Display, Opened, open_camera, open_microphone, open_speaker,
+};
+use softphone::media::session::MediaConfig;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+
+use super::audio::{AudioDevices, AudioState};
+use super::cli::Join;
+use super::network::{self, CallSetup, Finished, Input};
+use super::say::{complain, say};
+use super::sip::Sip;
+use super::sockets::BoundPorts;
+use super::video::{CameraState, CameraThread};
+use super::view::View;
+
+/// Inputs that wait for the network thread.
+const QUEUE: usize = 1024;
+/// The window is drawn this often.
+const REDRAW: Duration = Duration::from_millis(33);
+/// Exit code for wrong usage, the same as clap's.
+const USAGE: u8 = 2;
+
+/// Why a call did not even begin.
+enum NoCall {
+    /// The command line is wrong.
+    Usage(String),
+    /// Anything else.
+    Outcome(Outcome),
+}
+
+impl NoCall {
+    fn local(error: impl ToString) -> Self {
+        Self::Outcome(Outcome::Local(error.to_string()))
+    }
+}
+
+/// Runs the command.
+pub fn join(args: &Join) -> ExitCode {
+    let outcome = match call(args) {
+        Ok(outcome) => outcome,
+        Err(NoCall::Usage(what)) => {
+            complain(&format!("{what}\nTry 'softphone join --help'."));
+            return ExitCode::from(USAGE);
+        }
+        Err(NoCall::Outcome(outcome)) => {
+            write_report(args, &not_begun(args, &outcome));
+            outcome
+        }
+    };
+    if outcome.exit_code() == 0 {
+        say(&outcome.to_string())
+    } else {
+        complain(&outcome.to_string())
+    }
+    ExitCode::from(outcome.exit_code())
+}
+
+fn not_begun(args: &Join, outcome: &Outcome) -> Report {
+    let call = CallReport {
+        uri: args.uri.clone(),
+        name: args.name.clone().unwrap_or_default(),
+        state: state_word(outcome).to_owned(),
+        reason: outcome.to_string(),
+        exit_code: outcome.exit_code(),
+        ..CallReport::default()
+    };
+    Report { format: FORMAT, call, ..Report::default() }
+}
+
+fn call(args: &Join) -> Result<Outcome, NoCall> {
+    let plan = Plan::new(args)?;
+    let devices = Devices::open(args, &plan)?;
+    let view = Arc::new(View::new(plan.slots));
+    let (inputs, inbox) = mpsc::channel(QUEUE);
+    let window = if args.headless { None } else { window(&plan.name) };
+    let camera_state = Arc::new(CameraState::new(devices.camera.is_some()));
+    let has_camera = devices.camera.is_some();
+    let camera = devices
+        .camera
+        .map(|camera| {
+            CameraThread::start(camera, camera_state.clone(), view.clone(), inputs.clone())
+        })
+        .transpose()
+        .map_err(NoCall::local)?;
+    say(&format!("calling {} as {}", plan.uri, plan.name));
+    let keys = inputs.clone();
+    let shared = Shared { view: view.clone(), camera_state, has_camera, audio: devices.audio };
+    let network = std::thread::Builder::new()
+        .name("network".to_owned())
+        .spawn({
+            let duration = args.duration;
+            move || network_thread(plan, shared, duration, inputs, inbox)
+        })
+        .map_err(NoCall::local)?;
+    if let Some(window) = window {
+        show(window, &view, &keys, &network);
+    }
+    let finished = network.join();
+    if let Some(camera) = camera {
+        camera.stop();
+    }
+    let finished = match finished {
+        Ok(finished) => finished.map_err(NoCall::local)?,
+        Err(_) => return Err(NoCall::local("the network thread failed")),
+    };
+    Ok(write_files(args, finished))
+}
+
+fn write_files(args: &Join, finished: Finished) -> Outcome {
+    let mut failures = finished.failures;
+    if let Some(path) = &args.snapshot
+        && let Err(error) = snapshot(path, &finished.scene)
+    {
+        failures.push(format!("{}: {error}", path.display()));
+    }
+    write_report(args, &finished.report);
+    match failures.first() {
+        // a call that failed says so; a file that failed only matters after a good call
+        Some(failure) if finished.outcome.exit_code() == 0 => Outcome::Local(failure.clone()),
+        _ => finished.outcome,
+    }
+}
+
+fn snapshot(_path: &Path, _scene: &Scene) -> Result<(), String> {
+    Ok(())
+}
+
+fn write_report(args: &Join, report: &Report) {
+    let Some(path) = &args.report else { return };
+    let written = serde_json::to_string_pretty(report)
+        .map_err(io::Error::from)
+        .and_then(|text| fs::write(path, text + "\n"));
+    if let Err(error) = written {
+        complain(&format!("{}: {error}", path.display()));
+    }
+}
+
+fn window(_name: &str) -> Option<Box<dyn Display>> {
+    None
+}
+
+/// The main thread: draws until the call is over.
+fn show(
+    mut window: Box<dyn Display>,
+    view: &View,
+    keys: &mpsc::Sender<Input>,
+    network: &JoinHandle<io::Result<Finished>>,
+) {
+    while !network.is_finished() {
+        let next = Instant::now() + REDRAW;
+        for event in window.show(&view.scene()) {
+            // a full queue: the key has to be pressed again
+            let _dropped = keys.try_send(Input::Key(event));
+        }
+        std::thread::sleep(next.saturating_duration_since(Instant::now()));
+    }
+}
+
+/// Everything that is known before a port is opened.
+struct Plan {
+    uri: Uri,
+    name: String,
+    user: String,
+    password: Option<String>,
+    registrar: Option<Uri>,
+    /// Where the first request goes.
+    hop: Hop,
+    local: SocketAddr,
+    slots: usize,
+}
+
+impl Plan {
+    fn new(args: &Join) -> Result<Self, NoCall> {
+        let uri = sip_uri(&args.uri)?;
+        let registrar = args.registrar.as_deref().map(sip_uri).transpose()?;
+        let hop = Hop::from_uri(registrar.as_ref().unwrap_or(&uri));
+        let remote = resolve(&hop)?;
+        let address = match args.bind {
+            Some(address) => address,
+            None => address_towards(remote).map_err(|error| {
+                NoCall::Outcome(Outcome::Unreachable(format!("no way to {remote}: {error}")))
+            })?,
+        };
+        let user = args
+            .user
+            .clone()
+            .unwrap_or_else(|| format!("guest-{}", Tokens::new(rand::random()).hex(2)));
+        Ok(Self {
+            name: args.name.clone().unwrap_or_else(|| user.clone()),
+            uri,
+            user,
+            password: args.password.clone(),
+            registrar,
+            hop,
+            local: SocketAddr::new(address, args.port),
+            slots: usize::from(args.video_slots),
+        })
+    }
+}
+
+fn sip_uri(text: &str) -> Result<Uri, NoCall> {
+    Uri::parse(text).filter(Uri::is_sip).ok_or_else(|| {
+        let example = "expected something like sip:standup@127.0.0.1";
+        NoCall::Usage(format!("\"{text}\" is no SIP address: {example}"))
+    })
+}
+
+fn resolve(hop: &Hop) -> Result<SocketAddr, NoCall> {
+    let port = hop.port.unwrap_or(5060);
+    let unknown = |why: String| {
+        NoCall::Outcome(Outcome::Unreachable(format!("{} is not known: {why}", hop.host)))
+    };
+    if let Some(ip) = hop.host.ip() {
+        return Ok(SocketAddr::new(ip, port));
+    }
+    let mut found = (hop.host.to_string(), port)
+        .to_socket_addrs()
+        .map_err(|error| unknown(error.to_string()))?;
+    found.next().ok_or_else(|| unknown("no address".to_owned()))
+}
+
+/// Our address on the way to `remote`; nothing is sent.
+fn address_towards(remote: SocketAddr) -> io::Result<IpAddr> {
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0))?;
+    socket.connect(remote)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+struct Devices {
+    audio: AudioDevices,
+    camera: Option<Box<dyn Camera>>,
+}
+
+impl Devices {
+    fn open(args: &Join, plan: &Plan) -> Result<Self, NoCall> {
+        let microphone = opened(open_microphone(&args.mic))?;
+        let mut speakers = vec![opened(open_speaker(&args.speaker))?];
+        if let Some(path) = &args.record {
+            let sink = path.to_str().ok_or_else(|| NoCall::local("--record: not UTF-8"))?;
+            speakers.push(opened(open_speaker(sink))?);
+        }
+        let settings = CameraSettings { name: plan.name.clone(), ..CameraSettings::default() };
+        let camera = match args.camera.as_str() {
+            _ if plan.slots == 0 => None,
+            "none" => None,
+            source => camera(open_camera(source, &settings))?,
+        };
+        Ok(Self { audio: AudioDevices { microphone, speakers }, camera })
+    }
+}
+
+fn opened<T: ?Sized>(
+    result: Result<Opened<T>, softphone::device::DeviceError>,
+) -> Result<Box<T>, NoCall> {
+    let opened = result.map_err(NoCall::local)?;
+    if let Some(note) = &opened.note {
+        say(note);
+    }
+    Ok(opened.device)
+}
+
+/// A default camera that is not there is no camera.
+fn camera(
+    result: Result<Opened<dyn Camera>, softphone::device::DeviceError>,
+) -> Result<Option<Box<dyn Camera>>, NoCall> {
+    let opened = result.map_err(NoCall::local)?;
+    match opened.note {
+        Some(note) => {
+            say(&note);
+            Ok(None)
+        }
+        None => Ok(Some(opened.device)),
+    }
+}
+
+/// What the network thread shares with the others.
+struct Shared {
+    view: Arc<View>,
+    camera_state: Arc<CameraState>,
+    has_camera: bool,
+    audio: AudioDevices,
+}
+
+fn network_thread(
+    plan: Plan,
+    shared: Shared,
+    duration: Option<Duration>,
+    inputs: mpsc::Sender<Input>,
+    inbox: mpsc::Receiver<Input>,
+) -> io::Result<Finished> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let finished = runtime.block_on(async {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let stop = inputs.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                }
+                if stop.send(Input::Stop).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let setup = setup(plan, shared, duration).await?;
+        network::run(setup, inputs, inbox).await
+    });
+    // readers of sockets may still wait; nobody waits for them
+    runtime.shutdown_background();
+    finished
+}
+
+async fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<CallSetup> {
+    let sip = Sip::bind(plan.local).await?;
+    let local = sip.local();
+    let ports = BoundPorts::bind(local.ip(), plan.slots)?;
+    let mut tokens = Tokens::new(rand::random());
+    let session_id = rand::random::<u64>() >> 1;
+    let camera_on = shared.has_camera;
+    let call = Call::new(session_id, local.ip(), ports.local()?, camera_on);
+    let now = Instant::now();
+    let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let media = MediaConfig {
+        cname: tokens.hex(12),
+        name: plan.name.clone(),
+        clock: NtpClock::new(now, since_epoch),
+        seed: rand::random(),
+        slots: plan.slots,
+    };
+    let uri = plan.uri.to_string();
+    let phone = Phone::new(phone_config(plan, local), call, tokens.seed());
+    Ok(CallSetup {
+        phone,
+        sip,
+        ports,
+        media,
+        audio: shared.audio,
+        audio_state: Arc::new(AudioState::default()),
+        camera_state: shared.camera_state,
+        has_camera: shared.has_camera,
+        view: shared.view,
+        uri,
+        duration,
+    })
+}
+
+fn phone_config(plan: Plan, local: SocketAddr) -> PhoneConfig {
+    let host = Host::from(local.ip());
+    let mut contact = Uri::sip(Some(&plan.user), host.clone(), Some(local.port()));
+    if plan.hop.transport == Some(Transport::Tcp) {
+        contact = contact.with_param("transport", "tcp");
+    }
+    let contact = NameAddr::new(contact);
+    let mut endpoint = EndpointConfig::new(host, local.port());
+    endpoint.contact = contact.clone();
+    endpoint.user_agent = format!("Parley-softphone/{}", env!("CARGO_PKG_VERSION"));
+    endpoint.allow = vec![
+        Method::Invite,
+        Method::Ack,
+        Method::Cancel,
+        Method::Bye,
+        Method::Options,
+        Method::Update,
+        Method::Info,
+    ];
+    let domain = plan.registrar.as_ref().unwrap_or(&plan.uri);
+    let address = Uri::sip(Some(&plan.user), domain.host.clone(), None);
+    let from = NameAddr::new(address).with_display_name(&plan.name);
+    let credentials = |password: &String| Credentials::new(&plan.user, password);
+    let registrar = plan.registrar.as_ref().map(|uri| RegistrarConfig {
+        uri: Uri::sip(None, uri.host.clone(), uri.port),
+        target: plan.hop.clone().into(),
+        aor: from.clone(),
+        contact,
+        credentials: plan.password.as_ref().map(credentials),
+    });
+    PhoneConfig {
+        endpoint,
+        uri: plan.uri,
+        from,
+        target: plan.registrar.is_some().then(|| plan.hop.into()),
+        account: plan.password.map(|password| (plan.user, password)),
+        registrar,
+    }
+}
