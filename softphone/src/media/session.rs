@@ -415,3 +415,232 @@ fn video(lines: &mut [Option<Line>], wanted: usize) -> Option<&mut VideoLine> {
         _ => None,
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use sdp::negotiate::LocalTransport;
+
+    use super::*;
+    use crate::core::call::{Call, LocalPorts};
+
+    const TICK: Duration = Duration::from_millis(20);
+
+    /// Two phones that call each other directly, without SIP, over a link that may lose packets.
+    struct World {
+        now: Instant,
+        start: Instant,
+        ends: [MediaSession; 2],
+        played: [usize; 2],
+        decoded: [usize; 2],
+        key_frames_ordered: [usize; 2],
+        /// Drops the n-th media packet of end 0 on a line, each once.
+        lose: Vec<(usize, usize)>,
+        sent: [usize; 4],
+        waiting: Vec<(Instant, usize, usize, SocketAddr, Bytes)>,
+    }
+
+    fn ports(first: u16, slots: u16) -> LocalPorts {
+        let at = |line: u16| {
+            LocalTransport::pair(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), first + 2 * line))
+        };
+        LocalPorts { audio: at(0), video: (1..=slots).map(at).collect() }
+    }
+
+    fn session(now: Instant, name: &str, seed: u64) -> MediaSession {
+        let clock = NtpClock::new(now, Duration::from_secs(1_700_000_000));
+        let config = MediaConfig {
+            cname: format!("{name}@test"),
+            name: name.to_owned(),
+            clock,
+            seed,
+            slots: 1,
+        };
+        MediaSession::new(now, config)
+    }
+
+    impl World {
+        fn new(lose: Vec<(usize, usize)>) -> Self {
+            let now = Instant::now();
+            let localhost = Ipv4Addr::LOCALHOST.into();
+            let mut caller = Call::new(1, localhost, ports(40_000, 1), true);
+            let mut callee = Call::new(2, localhost, ports(50_000, 1), true);
+            let answer = callee.answer(&caller.offer()).unwrap();
+            caller.answered(&answer).unwrap();
+            let mut ends = [session(now, "Ann", 1), session(now, "Bob", 2)];
+            ends[0].apply(now, caller.lines());
+            ends[1].apply(now, callee.lines());
+            Self {
+                now,
+                start: now,
+                ends,
+                played: [0; 2],
+                decoded: [0; 2],
+                key_frames_ordered: [0; 2],
+                lose,
+                sent: [0; 4],
+                waiting: Vec::new(),
+            }
+        }
+
+        fn drain(&mut self, end: usize) {
+            while let Some(output) = self.ends[end].poll_output() {
+                match output {
+                    Output::Send(datagram) => {
+                        let media = classify(&datagram.bytes) == PacketKind::Rtp;
+                        let count = &mut self.sent[2 * end + datagram.line];
+                        *count += usize::from(media);
+                        let place = (datagram.line, *count);
+                        if end == 0 && media && self.lose.contains(&place) {
+                            continue;
+                        }
+                        let port = if end == 0 { 40_000 } else { 50_000 };
+                        let from = SocketAddr::from(([127, 0, 0, 1], port));
+                        let at = self.now + Duration::from_millis(10);
+                        self.waiting.push((at, 1 - end, datagram.line, from, datagram.bytes));
+                    }
+                    Output::Play(_) => self.played[end] += 1,
+                    Output::Decode { slot, picture } => {
+                        self.decoded[end] += 1;
+                        let source = picture.source;
+                        let size = Some((640, 360));
+                        let decoded = Decoded { slot, source, size, broken: false };
+                        self.ends[end].decoded(self.now, decoded);
+                    }
+                    Output::Encode(order) => {
+                        self.key_frames_ordered[end] += usize::from(order.key_frame);
+                    }
+                }
+            }
+        }
+
+        /// Lets 20 ms pass in steps of 1 ms.
+        fn tick(&mut self) {
+            for _ in 0..20 {
+                self.now += Duration::from_millis(1);
+                let now = self.now;
+                let due = |entry: &(Instant, usize, usize, SocketAddr, Bytes)| entry.0 <= now;
+                let (arrived, waiting) =
+                    std::mem::take(&mut self.waiting).into_iter().partition(due);
+                self.waiting = waiting;
+                let arrived: Vec<_> = arrived;
+                for (_, end, line, from, bytes) in arrived {
+                    self.ends[end].handle_datagram(now, line, from, bytes);
+                    self.drain(end);
+                }
+                for end in 0..2 {
+                    self.ends[end].handle_timeout(now);
+                    self.drain(end);
+                }
+            }
+        }
+
+        /// Both send a frame of sound, and a picture every second tick.
+        fn talk(&mut self, ticks: usize, first: usize) {
+            for tick in first..first + ticks {
+                for end in 0..2 {
+                    let payload = Bytes::from(vec![0xfc; 60]);
+                    let frame = AudioFrame { ticks: tick as u32 * 960, marker: false, payload };
+                    self.ends[end].send_audio(self.now, frame);
+                    if tick % 2 == 0 {
+                        let key = tick == 0;
+                        let head = [u8::from(!key), 0, 0, 0x9d, 0x01, 0x2a, 128, 2, 104, 1];
+                        let mut picture = head.to_vec();
+                        picture.resize(3000, 7);
+                        let ticks = tick as u32 * 1800;
+                        self.ends[end].send_video(self.now, ticks, key, &Bytes::from(picture));
+                    }
+                    self.drain(end);
+                }
+                self.tick();
+            }
+        }
+
+        fn report(&self, end: usize) -> Report {
+            let mut report = Report::default();
+            self.ends[end].report(self.now, &PlayoutStats::default(), &mut report);
+            report
+        }
+    }
+
+    #[test]
+    fn two_phones_hear_see_and_know_each_other() {
+        let mut world = World::new(Vec::new());
+        world.talk(500, 0);
+        assert!(world.played[0] >= 490 && world.played[1] >= 490, "{:?}", world.played);
+        assert!(world.decoded[0] >= 240 && world.decoded[1] >= 240, "{:?}", world.decoded);
+        let report = world.report(0);
+        assert_eq!(report.participants.len(), 1);
+        let bob = &report.participants[0];
+        assert_eq!((bob.name.as_str(), bob.cname.as_deref()), ("Bob", Some("Bob@test")));
+        assert!(bob.audio.packets >= 490 && bob.present);
+        let seen = bob.video.as_ref().unwrap();
+        assert_eq!((seen.width, seen.height, seen.lost), (640, 360, 0));
+        assert!(seen.longest_freeze_ms <= 60.0, "{}", seen.longest_freeze_ms);
+        assert!(report.audio.received.jitter_ms < 1.0);
+        assert!(report.audio.sent.rtt_ms.is_some_and(|rtt| (18.0..30.0).contains(&rtt)));
+        assert!(report.audio.delay_ms.is_some());
+        assert_eq!(report.audio.sent.packets, 500);
+        assert_eq!(report.video.frames_sent, 250);
+        assert_eq!(world.ends[0].others(world.now), 1);
+        let layout = world.ends[0].layout(world.now, &Own::default());
+        assert_eq!(layout.len(), 2);
+        assert!(layout[0].speaking && layout[0].name == "Bob");
+    }
+
+    #[test]
+    fn a_lost_video_packet_is_asked_for_and_no_picture_is_missing() {
+        let mut world = World::new(vec![(1, 20), (1, 33)]);
+        world.talk(100, 0);
+        let (sender, receiver) = (world.report(0), world.report(1));
+        assert_eq!(sender.video.retransmitted, 2);
+        assert_eq!(receiver.video.slots[0].nacked, 2);
+        assert_eq!(receiver.video.slots[0].frames_decoded, 50);
+        let seen = receiver.participants[0].video.as_ref().unwrap();
+        assert_eq!(seen.lost, 0, "repaired packets are not lost");
+    }
+
+    #[test]
+    fn a_picture_that_cannot_be_repaired_makes_the_sender_order_a_key_frame() {
+        // packets 10 to 12 and every copy of them that NACKs bring back
+        let mut world = World::new((10..60).map(|n| (1, n)).collect());
+        world.talk(80, 0);
+        assert!(world.report(1).video.slots[0].key_frames_asked > 0);
+        // one for the start, at least one for the PLI, but not more than two a second
+        let ordered = world.key_frames_ordered[0];
+        let seconds = (world.now - world.start).as_secs_f64();
+        assert!(ordered >= 2 && ordered as f64 <= 1.0 + 2.0 * seconds, "{ordered}");
+    }
+
+    #[test]
+    fn good_bye_makes_the_other_leave_the_grid() {
+        let mut world = World::new(Vec::new());
+        world.talk(20, 0);
+        assert_eq!(world.ends[1].others(world.now), 1);
+        world.ends[0].bye(world.now);
+        world.drain(0);
+        world.tick();
+        assert_eq!(world.ends[1].others(world.now), 0);
+    }
+
+    #[test]
+    fn strangers_and_noise_are_dropped() {
+        let mut world = World::new(Vec::new());
+        let stranger = SocketAddr::from(([192, 0, 2, 1], 5000));
+        let mut packet = vec![0x80, 96, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9];
+        packet.extend([0; 60]);
+        let packet = Bytes::from(packet);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
+        for _ in 0..3 {
+            world.ends[0].handle_datagram(world.now, 0, stranger, packet.clone());
+            world.ends[0].handle_datagram(world.now, 9, peer, packet.clone());
+            world.ends[0].handle_datagram(world.now, 0, peer, Bytes::from_static(b"x"));
+        }
+        world.drain(0);
+        assert_eq!(world.played, [0, 0]);
+        assert_eq!(world.ends[0].others(world.now), 0);
+        assert!(world.start + TICK > world.now);
+    }
+}
