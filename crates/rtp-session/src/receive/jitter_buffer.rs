@@ -290,7 +290,8 @@ impl JitterBuffer {
             self.late_since_pop = true;
             return Inserted::Late;
         }
-        self.timely_since_pop = true;
+        // While idle, it is only known when its turn comes.
+        self.timely_since_pop |= !self.idle;
         let level = self.config.audio_level_id.and_then(|id| packet.audio_level(id));
         self.queue.insert(
             time.0,
@@ -423,6 +424,7 @@ impl JitterBuffer {
                 }
                 self.cursor = at;
                 self.idle = false;
+                self.timely_since_pop = true;
                 self.concealed = 0;
                 self.excess = 0;
                 return true;
@@ -432,7 +434,6 @@ impl JitterBuffer {
             self.last_seq = frame.seq;
             self.stats.late += 1;
             self.late_since_pop = true;
-            self.timely_since_pop = false;
         }
         false
     }
