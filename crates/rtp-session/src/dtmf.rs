@@ -73,3 +73,60 @@ impl DtmfReceiver {
         Some(key)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::packet;
+    use proptest::prelude::*;
+
+    fn event(event: u8, end: bool, duration: u16) -> [u8; 4] {
+        TelephoneEvent { event, end, volume: 10, duration }.to_payload()
+    }
+
+    #[test]
+    fn the_payload_of_rfc_4733_figure_1() {
+        let payload = [11, 0x80 | 10, 0x03, 0x20];
+        let parsed = TelephoneEvent::parse(&payload).unwrap();
+        assert_eq!(parsed, TelephoneEvent { event: 11, end: true, volume: 10, duration: 800 });
+        assert_eq!(parsed.key(), Some('#'));
+        assert_eq!(parsed.to_payload(), payload);
+        assert_eq!(TelephoneEvent::parse(&payload[..3]), None);
+    }
+
+    #[test]
+    fn a_key_is_told_once() {
+        let mut receiver = DtmfReceiver::new();
+        let mut heard = String::new();
+        // "7", its end three times; "7" again, of which only an end gets through; a straggler of the first.
+        let rows = [
+            (1, 1000, event(7, false, 160)),
+            (2, 1000, event(7, false, 320)),
+            (3, 1000, event(7, true, 480)),
+            (4, 1000, event(7, true, 480)),
+            (5, 1000, event(7, true, 480)),
+            (8, 5000, event(7, true, 480)),
+            (9, 1000, event(7, true, 480)),
+            (10, 9000, event(16, true, 480)),
+            (11, 12_000, event(10, false, 160)),
+        ];
+        for (seq, timestamp, payload) in rows {
+            heard.extend(receiver.receive(&packet(1, seq, timestamp, &payload)));
+        }
+        assert_eq!(heard, "77*");
+        // Another source has its own timestamps.
+        assert_eq!(receiver.receive(&packet(2, 1, 5, &event(0, false, 1))), Some('0'));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        #[test]
+        fn any_bytes(payload in prop::collection::vec(any::<u8>(), 0..8)) {
+            if let Some(event) = TelephoneEvent::parse(&payload) {
+                let again = event.to_payload();
+                prop_assert_eq!(TelephoneEvent::parse(&again), Some(event));
+            }
+        }
+    }
+}

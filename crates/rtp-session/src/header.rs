@@ -195,3 +195,68 @@ impl Outbound {
         self.len().saturating_sub(FIXED_HEADER + usize::from(first & 0x0f) * 4 + extension)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RtpPacket;
+    use proptest::prelude::*;
+    use rtc_shared::marshal::Marshal;
+
+    #[test]
+    fn fifteen_csrcs_are_the_limit_and_nobody_is_named_twice() {
+        let list: CsrcList = (0..40).map(|i| Ssrc(i / 2)).collect();
+        assert_eq!(list.as_slice().len(), 15);
+        assert_eq!(list.as_slice()[14], Ssrc(14));
+    }
+
+    #[test]
+    fn everything_at_once_fits() {
+        let mut header = RtpHeader {
+            marker: true,
+            payload_type: PayloadType::new(127).unwrap(),
+            seq: Seq(65535),
+            timestamp: RtpTime(u32::MAX),
+            ssrc: Ssrc(1),
+            csrcs: (0..15).map(Ssrc).collect(),
+        }
+        .to_bytes();
+        header.push_audio_level(14, 0xff);
+        assert!(header.push(&[1, 2, 3, 4, 5, 6]));
+        let packet = Outbound { header, payload: Bytes::from_static(b"xyz") };
+        let read = RtpPacket::parse(packet.to_bytes()).unwrap();
+        assert_eq!(read.csrcs().count(), 15);
+        assert_eq!(read.audio_level(14).map(|level| level.level), Some(127));
+        assert_eq!(read.payload_ref(), [1, 2, 3, 4, 5, 6, b'x', b'y', b'z']);
+        assert_eq!(packet.payload_octets(), 9);
+    }
+
+    proptest! {
+        /// The same octets as the `rtp` crate writes.
+        #[test]
+        fn headers_agree_with_the_rtp_crate(marker: bool, pt in 0u8..128, seq: u16, timestamp: u32, ssrc: u32,
+            csrcs in prop::collection::btree_set(any::<u32>(), 0..15))
+        {
+            let ours = RtpHeader {
+                marker,
+                payload_type: PayloadType::new(pt).unwrap(),
+                seq: Seq(seq),
+                timestamp: RtpTime(timestamp),
+                ssrc: Ssrc(ssrc),
+                csrcs: csrcs.iter().copied().map(Ssrc).collect(),
+            };
+            let theirs = rtp::header::Header {
+                version: 2,
+                marker,
+                payload_type: pt,
+                sequence_number: seq,
+                timestamp,
+                ssrc,
+                csrc: csrcs.into_iter().collect(),
+                ..Default::default()
+            };
+            let ours = ours.to_bytes();
+            prop_assert_eq!(ours.as_slice(), &theirs.marshal().unwrap()[..]);
+        }
+    }
+}

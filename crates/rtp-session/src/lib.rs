@@ -26,6 +26,8 @@ mod random;
 mod receive;
 mod send;
 mod session;
+#[cfg(test)]
+mod testing;
 
 pub use clock::{MediaClock, NtpClock, NtpTime};
 pub use header::{CsrcList, HeaderBytes, Outbound, RtpHeader};

@@ -138,3 +138,80 @@ impl LossDetector {
         self.given_up = 0;
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+    const NO_RTT: Duration = Duration::ZERO;
+
+    fn detector(seqs: &[u64]) -> (LossDetector, Instant) {
+        let t = Instant::now();
+        let mut detector = LossDetector::new(LossConfig::default());
+        for &seq in seqs {
+            detector.received(t, ExtSeq(seq));
+        }
+        (detector, t)
+    }
+
+    #[test]
+    fn reordering_is_not_asked_for() {
+        let (mut detector, t) = detector(&[10, 12]);
+        assert_eq!(detector.poll(t + 9 * MS, NO_RTT), LossPoll::default());
+        assert!(!detector.received(t + 9 * MS, ExtSeq(11)));
+        assert_eq!(detector.missing(), 0);
+        assert_eq!(detector.poll_timeout(), None);
+    }
+
+    #[test]
+    fn holes_are_asked_for_until_they_fill() {
+        let (mut detector, t) = detector(&[65535, 65540]);
+        assert_eq!(detector.poll_timeout(), Some(t + 10 * MS));
+        let due = detector.poll(t + 10 * MS, NO_RTT);
+        assert_eq!(due.nack, [Seq(0), Seq(1), Seq(2), Seq(3)]);
+        assert!(detector.received(t + 12 * MS, ExtSeq(65537)));
+        assert!(!detector.received(t + 12 * MS, ExtSeq(65537)));
+        // Not again before the round trip.
+        assert_eq!(detector.poll(t + 49 * MS, NO_RTT).nack, []);
+        assert_eq!(detector.poll(t + 50 * MS, 200 * MS).nack, [Seq(0), Seq(2), Seq(3)]);
+        assert_eq!(detector.poll(t + 249 * MS, 200 * MS).nack, []);
+        assert_eq!(detector.poll(t + 250 * MS, 200 * MS).nack, [Seq(0), Seq(2), Seq(3)]);
+    }
+
+    #[test]
+    fn what_does_not_come_is_given_up() {
+        let (mut detector, t) = detector(&[1, 3]);
+        let mut asked = 0;
+        let mut given_up = 0;
+        for ms in 0..1000 {
+            let due = detector.poll(t + ms * MS, NO_RTT);
+            asked += due.nack.len();
+            given_up += due.given_up;
+        }
+        assert_eq!((asked, given_up), (6, 1));
+        assert_eq!(detector.missing(), 0);
+    }
+
+    #[test]
+    fn with_a_long_round_trip_the_age_decides() {
+        let (mut detector, t) = detector(&[1, 3]);
+        assert_eq!(detector.poll(t + 10 * MS, 5000 * MS).nack.len(), 1);
+        assert_eq!(detector.poll_timeout(), Some(t + 1000 * MS));
+        assert_eq!(detector.poll(t + 1000 * MS, 5000 * MS).given_up, 1);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (mut detector, t) = detector(&[0]);
+        for i in 1..500 {
+            detector.received(t, ExtSeq(i * 2));
+        }
+        assert_eq!(detector.missing(), 256);
+        assert_eq!(detector.poll(t, NO_RTT).given_up, 499 - 256);
+        detector.received(t, ExtSeq(1_000_000));
+        assert_eq!(detector.missing(), 0);
+        assert_eq!(detector.poll(t, NO_RTT).given_up, 1);
+    }
+}

@@ -290,3 +290,167 @@ pub(crate) fn round_trip(now: NtpTime, block: &ReportBlock) -> Option<Duration> 
     }
     Some(from_short_ntp(units)).filter(|&rtt| rtt < Duration::from_secs(60))
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+mod tests {
+    use super::*;
+    use crate::testing::packet;
+
+    fn feed(source: &mut Source, now: Instant, seq: u16) -> Result<Reception, SourceError> {
+        source.receive(now, &packet(1, seq, u32::from(seq) * 160, &[0]))
+    }
+
+    #[test]
+    fn two_packets_in_sequence_end_probation() {
+        let t = Instant::now();
+        let mut source = Source::new(Ssrc(1), 8000, 2);
+        assert_eq!(feed(&mut source, t, 10), Err(SourceError::Probation));
+        assert_eq!(feed(&mut source, t, 12), Err(SourceError::Probation));
+        assert!(!source.is_valid());
+        assert_eq!(
+            source.report(t),
+            ReportBlock { ssrc: Ssrc(1), highest_seq: 12, ..ReportBlock::default() }
+        );
+        assert!(feed(&mut source, t, 13).is_ok());
+        assert!(source.is_valid());
+        assert_eq!(source.received(), 1);
+        assert_eq!(source.lost(), 0);
+    }
+
+    #[test]
+    fn sequence_numbers_of_rfc_3550_a1() {
+        let t = Instant::now();
+        // (input, extended number relative to the first, late, restarted) or the reason for refusal.
+        let rows: &[(u16, Result<(i64, bool, bool), SourceError>)] = &[
+            (65530, Ok((0, false, false))),
+            (65535, Ok((5, false, false))),
+            (2, Ok((8, false, false))),
+            (65533, Ok((3, true, false))),
+            (2, Ok((8, true, false))),
+            (3001, Ok((3007, false, false))),
+            (6001, Err(SourceError::OutOfRange)),
+            (3002, Ok((3008, false, false))),
+            (6002, Err(SourceError::OutOfRange)),
+            (40000, Err(SourceError::OutOfRange)),
+            (2902, Ok((2908, true, false))),
+            (2901, Err(SourceError::OutOfRange)),
+            (50000, Err(SourceError::OutOfRange)),
+            (50001, Ok((0, false, true))),
+            (50002, Ok((1, false, false))),
+        ];
+        let mut source = Source::new(Ssrc(1), 8000, 0);
+        let mut first = None;
+        for (i, &(seq, expected)) in rows.iter().enumerate() {
+            let got = feed(&mut source, t, seq).map(|r| {
+                if r.restarted || first.is_none() {
+                    first = Some(r.ext_seq.0);
+                }
+                (r.ext_seq.0.cast_signed() - first.unwrap().cast_signed(), r.late, r.restarted)
+            });
+            assert_eq!(got, expected, "row {i}: {seq}");
+        }
+    }
+
+    #[test]
+    fn losses_of_rfc_3550_a3() {
+        let t = Instant::now();
+        let mut source = Source::new(Ssrc(1), 8000, 0);
+        for seq in (65500..=65535).chain(0..=63) {
+            if seq % 4 != 0 {
+                feed(&mut source, t, seq).unwrap();
+            }
+        }
+        let block = source.report(t);
+        // The first was 65501, so 99 were expected and 75 came.
+        assert_eq!(block.lost, 24);
+        assert_eq!(block.fraction_lost, (24 * 256 / 99) as u8);
+        assert_eq!(block.highest_seq, 0x1_003f);
+        // Nothing lost in the next interval, and duplicates make less than nothing.
+        for seq in [64, 65, 65, 65] {
+            feed(&mut source, t, seq).unwrap();
+        }
+        let block = source.report(t);
+        assert_eq!(block.fraction_lost, 0);
+        assert_eq!(block.lost, 22);
+        // Nothing came at all.
+        assert_eq!(source.report(t).fraction_lost, 0);
+    }
+
+    #[test]
+    fn more_duplicates_than_losses_are_a_negative_loss() {
+        let t = Instant::now();
+        let mut source = Source::new(Ssrc(1), 8000, 0);
+        for _ in 0..5 {
+            feed(&mut source, t, 7).unwrap();
+        }
+        assert_eq!(source.report(t).lost, -4);
+    }
+
+    #[test]
+    fn jitter_of_rfc_3550_a8() {
+        let t = Instant::now();
+        let mut source = Source::new(Ssrc(1), 8000, 0);
+        // Arrival in ms; timestamps every 20 ms. |D| = 0, 80, 80, 0 units.
+        let mut jitter = 0i64;
+        for (i, (arrival, d)) in
+            [(0, 0), (20, 0), (50, 80), (60, 80), (80, 0)].into_iter().enumerate()
+        {
+            let at = t + Duration::from_millis(arrival);
+            // The timestamps wrap on the way.
+            let timestamp = (u32::MAX - 200).wrapping_add(160 * i as u32);
+            source.receive(at, &packet(1, i as u16, timestamp, &[0])).unwrap();
+            jitter += d - ((jitter + 8) >> 4);
+            assert_eq!(i64::from(source.report(at).jitter), jitter >> 4, "packet {i}");
+        }
+        // 80, then 80 - (88 >> 4) + 80 = 155, then 155 - (163 >> 4) = 145, all in sixteenths.
+        assert_eq!(jitter, 145);
+        assert_eq!(source.jitter(), Duration::from_micros(9 * 125));
+    }
+
+    #[test]
+    fn a_timestamp_jump_is_no_jitter() {
+        let t = Instant::now();
+        let mut source = Source::new(Ssrc(1), 8000, 0);
+        source.receive(t, &packet(1, 1, 0, &[0])).unwrap();
+        source.receive(t, &packet(1, 2, 1 << 30, &[0])).unwrap();
+        assert_eq!(source.jitter(), Duration::ZERO);
+    }
+
+    #[test]
+    fn round_trip_of_rfc_3550_figure_2() {
+        let block = ReportBlock {
+            last_sr: 0xb705_2000,
+            delay_since_last_sr: 0x0005_4000,
+            ..ReportBlock::default()
+        };
+        let now = NtpTime(0xb44d_b710_8000_0000);
+        // 0xb710:8000 - 0x0005:4000 - 0xb705:2000 = 0x0006:2000 = 6.125 s.
+        assert_eq!(round_trip(now, &block), Some(Duration::from_millis(6125)));
+        assert_eq!(round_trip(now, &ReportBlock::default()), None);
+        let early = NtpTime(0xb44d_b70a_5fff_0000);
+        assert_eq!(round_trip(early, &block), Some(Duration::ZERO));
+        let nonsense = NtpTime(0xb44d_0000_0000_0000);
+        assert_eq!(round_trip(nonsense, &block), None);
+    }
+
+    #[test]
+    fn a_sender_report_maps_media_time_to_wall_clock() {
+        let t = Instant::now();
+        let mut source = Source::new(Ssrc(1), 90_000, 0);
+        assert_eq!(source.ntp_of(RtpTime(0)), None);
+        source.sender_report(
+            t,
+            SenderInfo { ntp: NtpTime(5 << 32), rtp: RtpTime(10), ..SenderInfo::default() },
+        );
+        assert_eq!(source.ntp_of(RtpTime(90_010)), Some(NtpTime(6 << 32)));
+        assert_eq!(
+            source.ntp_of(RtpTime(10u32.wrapping_sub(45_000))),
+            Some(NtpTime((4 << 32) | (1 << 31)))
+        );
+        feed(&mut source, t, 1).unwrap();
+        let block = source.report(t + Duration::from_millis(500));
+        assert_eq!(block.last_sr, 5 << 16);
+        assert_eq!(block.delay_since_last_sr, 0x8000);
+    }
+}

@@ -78,3 +78,35 @@ impl History {
         self.packets.clear();
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+mod tests {
+    use super::*;
+    use crate::{CsrcList, PayloadType, SendStream, Ssrc};
+    use bytes::Bytes;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    #[test]
+    fn packets_are_found_by_number_until_they_are_old() {
+        let t = Instant::now();
+        let mut stream = SendStream::new(Ssrc(1), PayloadType::PCMU, 3);
+        let mut history = History::new(1000 * MS, 4);
+        let mut seqs = Vec::new();
+        for i in 0..6u32 {
+            let packet = stream.packet(false, i, Bytes::from(vec![i as u8]), &CsrcList::EMPTY);
+            seqs.push(packet.seq());
+            history.push(t + i * 100 * MS, packet);
+        }
+        assert_eq!(history.len(), 4);
+        let now = t + 600 * MS;
+        assert!(history.resend(now, seqs[1], MS).is_none(), "pushed out");
+        let again = history.resend(now, seqs[2], 50 * MS).unwrap();
+        assert_eq!(again.payload, Bytes::from_static(&[2]));
+        assert!(history.resend(now + 49 * MS, seqs[2], 50 * MS).is_none(), "under way");
+        assert!(history.resend(now + 50 * MS, seqs[2], 50 * MS).is_some());
+        assert!(history.resend(t + 1201 * MS, seqs[2], MS).is_none(), "too old");
+        assert!(history.resend(t + 1201 * MS, seqs[5], MS).is_some());
+    }
+}

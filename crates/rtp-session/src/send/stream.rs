@@ -131,3 +131,63 @@ impl SendStream {
         self.payload_type = payload_type;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::RtpPacket;
+
+    #[test]
+    fn packets_are_numbered_and_timed() {
+        let mut stream = SendStream::new(Ssrc(5), PayloadType::PCMA, 1);
+        let first = stream.packet(true, 0, Bytes::from_static(b"a"), &CsrcList::EMPTY);
+        let event = stream.packet_of_type(
+            PayloadType::new(101).unwrap(),
+            false,
+            160,
+            Bytes::from_static(b"b"),
+        );
+        let first = RtpPacket::parse(first.to_bytes()).unwrap();
+        let event = RtpPacket::parse(event.to_bytes()).unwrap();
+        assert_eq!(event.seq(), first.seq().next());
+        assert_eq!(event.timestamp().distance_from(first.timestamp()), 160);
+        assert!(first.marker() && !event.marker());
+        assert_eq!(event.payload_type().get(), 101);
+        assert_eq!(first.ssrc(), Ssrc(5));
+    }
+
+    #[test]
+    fn levels_are_written_only_when_negotiated() {
+        let mut stream = SendStream::new(Ssrc(5), PayloadType::PCMA, 1);
+        let level = AudioLevel { voice: true, level: 33 };
+        let send = |stream: &mut SendStream| {
+            let packet = stream.packet_with_level(
+                false,
+                0,
+                Bytes::from_static(b"a"),
+                &CsrcList::EMPTY,
+                level,
+            );
+            RtpPacket::parse(packet.to_bytes()).unwrap()
+        };
+        assert_eq!(send(&mut stream).extensions().count(), 0);
+        stream.set_audio_level_id(Some(3));
+        assert_eq!(send(&mut stream).audio_level(3), Some(level));
+        assert_eq!(send(&mut stream).payload_ref(), b"a");
+    }
+
+    #[test]
+    fn starts_are_unlike() {
+        let start = |seed| {
+            let packet = SendStream::new(Ssrc(5), PayloadType::PCMA, seed).packet(
+                false,
+                0,
+                Bytes::new(),
+                &CsrcList::EMPTY,
+            );
+            (packet.seq(), packet.timestamp())
+        };
+        assert_ne!(start(1), start(2));
+        assert_eq!(start(1), start(1));
+    }
+}
