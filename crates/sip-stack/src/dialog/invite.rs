@@ -32,7 +32,12 @@ impl Endpoint {
         let mut call = Call::new(Stage::Inviting, contact);
         call.timer.ask(self.config.session_timer.as_ref(), &mut request.headers);
         for (name, value) in &invite.headers {
-            request.headers.push(name, value);
+            if name.eq_ignore_ascii_case("Max-Forwards") {
+                // a B2BUA counts hops on, so that calls cannot run in circles (RFC 7332)
+                request.headers.insert(name, value);
+            } else {
+                request.headers.push(name, value);
+            }
         }
         let wants_offer = invite.body.is_none();
         if let Some(body) = &invite.body {

@@ -244,7 +244,7 @@ pub struct Invite {
     pub target: Option<Target>,
     /// A preloaded route set (an outbound proxy).
     pub route: Vec<NameAddr>,
-    /// Further headers.
+    /// Further headers. `Max-Forwards` replaces the usual 70.
     pub headers: Vec<(String, String)>,
     /// The offer; `None` asks the peer for one.
     pub body: Option<Body>,
