@@ -91,20 +91,15 @@ async fn a_request_and_its_answer() {
     let ask = async {
         for transport in [Transport::Udp, Transport::Tcp, Transport::Tcp] {
             options(&mut client, hop(transport, there));
-            'answer: loop {
-                while let Some(event) = drive::next_event(&mut client, &mut ours) {
-                    match event {
-                        Event::Response { response, .. } => {
-                            assert_eq!(response.status, 200);
-                            let via = response.headers.via_top().unwrap();
-                            assert_eq!(via.transport, transport.as_str());
-                            break 'answer;
-                        }
-                        other => panic!("{other:?}"),
-                    }
+            let response = loop {
+                match drive::next_event(&mut client, &mut ours) {
+                    Some(Event::Response { response, .. }) => break response,
+                    Some(other) => panic!("{other:?}"),
+                    None => drive::wait(&mut client, &mut ours).await,
                 }
-                drive::wait(&mut client, &mut ours).await;
-            }
+            };
+            assert_eq!(response.status, 200);
+            assert_eq!(response.headers.via_top().unwrap().transport, transport.as_str());
         }
     };
     tokio::select! {
