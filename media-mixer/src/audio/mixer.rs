@@ -1,0 +1,225 @@
+//! One tick of a conference's sound: everybody's 20 ms in, everybody's N−1 mix out.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use bytes::Bytes;
+use media_codec::{AudioEncoder, MAX_ENCODED_AUDIO};
+use rtp_session::{CsrcList, Ssrc};
+
+use super::bus::{MixBus, Rate};
+use super::inlet::rate_of;
+use super::outlet::{Coding, encode};
+use super::speakers::Speakers;
+use crate::leg::{Leg, LegId};
+use crate::output::Outbox;
+use crate::video::SyncPoint;
+
+/// Ticks of Σ kept to warm an encoder that starts in the middle of a sound.
+const WARM_UP: usize = 3;
+
+/// Encoders warmed in one tick; when more members start to talk at once, the others start cold (an error 11 dB below
+/// the signal for 60 ms, while they talk themselves) rather than make everybody late.
+const WARM_UPS_PER_TICK: usize = 2;
+
+/// One encoding for all members who hear the same, in the same coding.
+struct Shared {
+    coding: Coding,
+    encoder: Box<dyn AudioEncoder>,
+    /// This tick's packet, once somebody asked for it.
+    payload: Option<Bytes>,
+}
+
+/// See the module's description.
+pub struct AudioMixer {
+    bus: MixBus,
+    speakers: Speakers<LegId>,
+    shared: Vec<Shared>,
+    /// The last ticks of Σ at 48 kHz, the oldest first.
+    recent: VecDeque<Vec<i16>>,
+    pcm: Vec<i16>,
+    scratch: Box<[u8; MAX_ENCODED_AUDIO]>,
+    /// Who is in the mix of this tick.
+    mixed: Vec<(LegId, Ssrc)>,
+    /// Packets that could not be encoded.
+    failed: u64,
+}
+
+impl std::fmt::Debug for AudioMixer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AudioMixer").field("mixed", &self.mixed).finish_non_exhaustive()
+    }
+}
+
+impl AudioMixer {
+    /// At most `voices` members are mixed at a time.
+    pub fn new(voices: usize) -> Self {
+        Self {
+            bus: MixBus::new(),
+            speakers: Speakers::new(voices),
+            shared: Vec::new(),
+            recent: VecDeque::new(),
+            pcm: vec![0; Rate::Full.tick_samples()],
+            scratch: Box::new([0; MAX_ENCODED_AUDIO]),
+            mixed: Vec::new(),
+            failed: 0,
+        }
+    }
+
+    /// Forgets a leg.
+    pub fn remove(&mut self, leg: LegId) {
+        self.speakers.remove(leg);
+    }
+
+    /// Who is in the mix of the last tick.
+    pub fn mixed(&self) -> &[(LegId, Ssrc)] {
+        &self.mixed
+    }
+
+    /// Packets that could not be encoded.
+    pub fn failed(&self) -> u64 {
+        self.failed
+    }
+
+    /// Runs a tick. `skipped` ticks before it were missed. Returns the new active speaker if it changed.
+    pub(crate) fn tick(
+        &mut self,
+        now: Instant,
+        skipped: u32,
+        legs: &mut BTreeMap<LegId, Leg>,
+        out: &mut Outbox,
+    ) -> Option<LegId> {
+        self.listen(now, legs);
+        let active = self.speakers.decide();
+        self.sum(legs);
+        let everybody: CsrcList = self.mixed.iter().map(|(_, ssrc)| *ssrc).collect();
+        for shared in &mut self.shared {
+            shared.payload = None;
+        }
+        let mut warm_ups = WARM_UPS_PER_TICK;
+        let mut opus = false;
+        for (&id, leg) in legs.iter_mut() {
+            let Some((transport, line)) = leg.audio_mut() else { continue };
+            if skipped > 0 {
+                line.outlet.pause(skipped);
+            }
+            if !transport.may_send() {
+                line.outlet.pause(1);
+                continue;
+            }
+            opus |= rate_of(line.outlet.coding().codec) == Rate::Full;
+            if !line.inlet.is_mixed() && line.outlet.is_aligned() {
+                if let Some(payload) = self.shared(line.outlet.coding()) {
+                    let packet = line.outlet.send_shared(payload, &everybody);
+                    transport.send(now, packet, out);
+                }
+                continue;
+            }
+            let coding = line.outlet.coding();
+            let rate = rate_of(coding.codec);
+            let samples = rate.tick_samples();
+            if line.outlet.wants_warming() && warm_ups > 0 {
+                warm_ups -= 1;
+                for past in &self.recent {
+                    line.outlet.warm(past, &mut self.scratch);
+                }
+            }
+            let csrcs: CsrcList;
+            if line.inlet.is_mixed() {
+                csrcs = self
+                    .mixed
+                    .iter()
+                    .filter(|(leg, _)| *leg != id)
+                    .map(|(_, ssrc)| *ssrc)
+                    .collect();
+                self.bus.without(rate, line.inlet.block(), &mut self.pcm[..samples]);
+            } else {
+                csrcs = everybody;
+                self.bus.total(rate, &mut self.pcm[..samples]);
+            }
+            let sent =
+                line.outlet.send_own(&self.pcm[..samples], &csrcs, &mut self.scratch, |packet| {
+                    transport.send(now, packet, out)
+                });
+            self.failed += u64::from(sent.is_err());
+        }
+        // An encoder nobody asked today serves nobody.
+        self.shared.retain(|shared| shared.payload.is_some());
+        self.remember(opus);
+        active
+    }
+
+    /// Decodes everybody's 20 ms and weighs them.
+    fn listen(&mut self, now: Instant, legs: &mut BTreeMap<LegId, Leg>) {
+        for (&id, leg) in legs.iter_mut() {
+            let Some((transport, line)) = leg.audio_mut() else { continue };
+            let before = line.inlet.last_played();
+            let level = line.inlet.tick(now);
+            self.speakers.hear(id, level);
+            let played = line.inlet.last_played().filter(|played| before != Some(*played));
+            let theirs = played
+                .zip(line.ssrc)
+                .and_then(|(time, ssrc)| transport.session().source(ssrc)?.ntp_of(time));
+            if let Some(theirs) = theirs {
+                leg.sync = Some(SyncPoint { theirs, ours: now });
+            }
+        }
+    }
+
+    /// Σ of those who are heard.
+    fn sum(&mut self, legs: &mut BTreeMap<LegId, Leg>) {
+        self.bus.clear();
+        self.mixed.clear();
+        for (&id, leg) in legs.iter_mut() {
+            let Some((_, line)) = leg.audio_mut() else { continue };
+            if line.inlet.enter_mix(self.speakers.is_heard(id)) {
+                self.bus.add(rate_of(line.inlet.codec()), line.inlet.block());
+                self.mixed.push((id, line.public));
+            }
+        }
+        self.bus.finish();
+    }
+
+    /// The packet for everybody who hears Σ in this coding.
+    fn shared(&mut self, coding: Coding) -> Option<Bytes> {
+        let rate = rate_of(coding.codec);
+        let index = match self.shared.iter().position(|shared| shared.coding == coding) {
+            Some(index) => index,
+            None => {
+                let mut encoder = coding.encoder().ok()?;
+                if rate == Rate::Full {
+                    for past in &self.recent {
+                        let _ = encoder.encode(past, &mut self.scratch[..]);
+                    }
+                }
+                self.shared.push(Shared { coding, encoder, payload: None });
+                self.shared.len() - 1
+            }
+        };
+        let shared = self.shared.get_mut(index)?;
+        if shared.payload.is_none() {
+            let pcm = &mut self.pcm[..rate.tick_samples()];
+            self.bus.total(rate, pcm);
+            match encode(&mut *shared.encoder, pcm, &mut self.scratch) {
+                Ok(payload) => shared.payload = Some(payload),
+                Err(_) => self.failed += 1,
+            }
+        }
+        shared.payload.clone()
+    }
+
+    /// Keeps Σ for encoders that start later.
+    fn remember(&mut self, opus: bool) {
+        if !opus {
+            self.recent.clear();
+            return;
+        }
+        let mut tick = match self.recent.len() {
+            WARM_UP.. => self.recent.pop_front().unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        tick.resize(Rate::Full.tick_samples(), 0);
+        self.bus.total(Rate::Full, &mut tick);
+        self.recent.push_back(tick);
+    }
+}

@@ -1,0 +1,8 @@
+//! Audio: decode what was received, mix N−1, encode what is sent.
+
+pub mod bus;
+pub mod inlet;
+pub mod mixer;
+pub mod outlet;
+mod resample;
+pub mod speakers;

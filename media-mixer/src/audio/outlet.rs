@@ -1,0 +1,282 @@
+//! The encoding side of one audio line: the mix in at every tick, packets out.
+
+use bytes::Bytes;
+use media_codec::{AudioCodec, AudioEncoder, CodecError, MAX_ENCODED_AUDIO};
+use rtp_session::{CsrcList, Outbound, PayloadType, SendStream, Ssrc};
+
+use super::inlet::rate_of;
+
+/// How an Opus stream is coded: equal parameters can share one encoder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Coding {
+    /// The codec.
+    pub codec: AudioCodec,
+    /// Bits per second (Opus).
+    pub bitrate: u32,
+    /// 0 to 10 (Opus).
+    pub complexity: u8,
+    /// Whether the receiver wants in-band forward error correction (RFC 7587 useinbandfec).
+    pub fec: bool,
+}
+
+impl Coding {
+    /// An encoder with these parameters.
+    ///
+    /// # Errors
+    /// When the codec library gives none.
+    pub fn encoder(&self) -> Result<Box<dyn AudioEncoder>, CodecError> {
+        let mut encoder = self.codec.encoder()?;
+        if self.codec == AudioCodec::Opus {
+            encoder.set_bitrate(self.bitrate)?;
+            encoder.set_complexity(self.complexity)?;
+            if self.fec {
+                encoder.set_fec(true)?;
+                encoder.set_expected_loss(10)?;
+            }
+        }
+        Ok(encoder)
+    }
+}
+
+/// Encodes one frame into memory of its own, to be shared by all packets that carry it.
+///
+/// # Errors
+/// When the codec refuses the frame.
+pub fn encode(
+    encoder: &mut dyn AudioEncoder,
+    samples: &[i16],
+    scratch: &mut [u8; MAX_ENCODED_AUDIO],
+) -> Result<Bytes, CodecError> {
+    let length = encoder.encode(samples, scratch)?;
+    Ok(Bytes::copy_from_slice(&scratch[..length]))
+}
+
+/// The stream of mixed audio toward one member.
+pub struct AudioOutlet {
+    coding: Coding,
+    /// Samples per packet.
+    frame: usize,
+    stream: SendStream,
+    /// Media time since the outlet began, in samples.
+    clock: u32,
+    /// The next packet follows a pause.
+    marker: bool,
+    /// Samples waiting for a whole packet, when packets are not as long as ticks.
+    waiting: Vec<i16>,
+    /// The encoder of this member alone: while it is in the mix it hears what nobody else hears.
+    private: Option<Box<dyn AudioEncoder>>,
+}
+
+impl std::fmt::Debug for AudioOutlet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("AudioOutlet").field("coding", &self.coding).finish_non_exhaustive()
+    }
+}
+
+/// Packet lengths we send, in milliseconds; all of them are Opus frames too (RFC 6716 §2.1.4).
+const PACKET_TIMES: [u32; 4] = [10, 20, 40, 60];
+
+/// The packet time to use: the longest of ours that is not above what the receiver prefers, 20 ms when it says nothing.
+pub fn packet_time(preferred: Option<u32>, longest: Option<u32>) -> u32 {
+    let wish = preferred.unwrap_or(20).min(longest.unwrap_or(u32::MAX));
+    PACKET_TIMES.into_iter().rev().find(|&time| time <= wish).unwrap_or(PACKET_TIMES[0])
+}
+
+impl AudioOutlet {
+    /// A stream of `packet_time` (milliseconds, one that [`packet_time`] gives) per packet.
+    pub fn new(
+        coding: Coding,
+        payload_type: PayloadType,
+        ssrc: Ssrc,
+        packet_time: u32,
+        seed: u64,
+    ) -> Self {
+        Self {
+            coding,
+            frame: (coding.codec.clock_rate() * packet_time / 1000) as usize,
+            stream: SendStream::new(ssrc, payload_type, seed),
+            clock: 0,
+            marker: true,
+            waiting: Vec::new(),
+            private: None,
+        }
+    }
+
+    /// How it is coded.
+    pub fn coding(&self) -> Coding {
+        self.coding
+    }
+
+    /// Who sends.
+    pub fn ssrc(&self) -> Ssrc {
+        self.stream.ssrc()
+    }
+
+    /// Goes on under another SSRC (RFC 3550 §8.2).
+    pub fn set_ssrc(&mut self, ssrc: Ssrc) {
+        self.stream.set_ssrc(ssrc);
+    }
+
+    /// The stream's media time of the next packet, on the wire.
+    pub fn clock(&self) -> u32 {
+        self.clock
+    }
+
+    /// Takes over the numbering of the outlet this one replaces: the receiver sees one stream go on.
+    pub fn continue_from(&mut self, old: Self) {
+        let payload_type = self.stream.payload_type();
+        if old.coding.codec.clock_rate() == self.coding.codec.clock_rate() {
+            self.clock = old.clock;
+            self.stream = old.stream;
+            self.stream.set_payload_type(payload_type);
+        }
+        if old.coding == self.coding && old.frame == self.frame {
+            self.private = old.private;
+            self.waiting = old.waiting;
+            self.marker = old.marker;
+        }
+    }
+
+    /// Time goes on without a packet: skipped ticks, or nobody to send to.
+    pub fn pause(&mut self, ticks: u32) {
+        self.clock = self.clock.wrapping_add(ticks.wrapping_mul(self.tick_samples() as u32));
+        self.waiting.clear();
+        self.marker = true;
+    }
+
+    /// Whether packets are as long as ticks, so that an encoding can be shared.
+    pub fn is_aligned(&self) -> bool {
+        self.frame == self.tick_samples()
+    }
+
+    /// Sends an encoding shared with others.
+    pub fn send_shared(&mut self, payload: Bytes, csrcs: &CsrcList) -> Outbound {
+        self.private = None;
+        self.packet(payload, csrcs, self.tick_samples() as u32)
+    }
+
+    /// Whether the next [`Self::send_own`] starts a cold encoder: one that has a past is to be warmed with the last
+    /// ticks of what the member heard, or the decoder would stumble over the change.
+    pub fn wants_warming(&self) -> bool {
+        self.coding.codec == AudioCodec::Opus && self.is_aligned() && self.private.is_none()
+    }
+
+    /// Runs a tick through the private encoder without sending it.
+    pub fn warm(&mut self, samples: &[i16], scratch: &mut [u8; MAX_ENCODED_AUDIO]) {
+        if let Ok(encoder) = self.private_encoder() {
+            let _ = encoder.encode(samples, scratch);
+        }
+    }
+
+    /// Encodes a tick for this member alone; calls `send` for each packet that became full.
+    ///
+    /// # Errors
+    /// When there is no encoder or it refuses the frame.
+    pub fn send_own(
+        &mut self,
+        samples: &[i16],
+        csrcs: &CsrcList,
+        scratch: &mut [u8; MAX_ENCODED_AUDIO],
+        mut send: impl FnMut(Outbound),
+    ) -> Result<(), CodecError> {
+        if self.is_aligned() {
+            let payload = encode(self.private_encoder()?, samples, scratch)?;
+            send(self.packet(payload, csrcs, samples.len() as u32));
+            return Ok(());
+        }
+        self.waiting.extend_from_slice(samples);
+        while self.waiting.len() >= self.frame {
+            let frame: Vec<i16> = self.waiting.drain(..self.frame).collect();
+            let payload = encode(self.private_encoder()?, &frame, scratch)?;
+            send(self.packet(payload, csrcs, frame.len() as u32));
+        }
+        Ok(())
+    }
+
+    fn private_encoder(&mut self) -> Result<&mut dyn AudioEncoder, CodecError> {
+        let encoder = match self.private.take() {
+            Some(encoder) => encoder,
+            None => self.coding.encoder()?,
+        };
+        Ok(&mut **self.private.insert(encoder))
+    }
+
+    fn packet(&mut self, payload: Bytes, csrcs: &CsrcList, samples: u32) -> Outbound {
+        let marker = std::mem::take(&mut self.marker);
+        let packet = self.stream.packet(marker, self.clock, payload, csrcs);
+        self.clock = self.clock.wrapping_add(samples);
+        packet
+    }
+
+    fn tick_samples(&self) -> usize {
+        rate_of(self.coding.codec).tick_samples()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outlet(codec: AudioCodec, packet_time: u32) -> AudioOutlet {
+        let coding = Coding { codec, bitrate: 32_000, complexity: 0, fec: false };
+        AudioOutlet::new(coding, PayloadType::PCMU, Ssrc(1), packet_time, 7)
+    }
+
+    fn packets(outlet: &mut AudioOutlet, ticks: usize) -> Vec<Outbound> {
+        let mut scratch = [0; MAX_ENCODED_AUDIO];
+        let mut sent = Vec::new();
+        let tick = vec![100; outlet.tick_samples()];
+        for _ in 0..ticks {
+            outlet
+                .send_own(&tick, &CsrcList::EMPTY, &mut scratch, |packet| sent.push(packet))
+                .unwrap();
+        }
+        sent
+    }
+
+    #[test]
+    fn the_receivers_packet_time_is_honoured() {
+        assert_eq!(packet_time(None, None), 20);
+        assert_eq!(packet_time(Some(30), None), 20);
+        assert_eq!(packet_time(Some(40), Some(20)), 20);
+        assert_eq!(packet_time(Some(60), None), 60);
+        assert_eq!(packet_time(Some(5), None), 10);
+        assert_eq!(packet_time(Some(1000), None), 60);
+    }
+
+    #[test]
+    fn packets_of_any_length_cover_the_same_time() {
+        for (time, per_six_ticks) in [(10, 12), (20, 6), (40, 3), (60, 2)] {
+            let sent = packets(&mut outlet(AudioCodec::Pcmu, time), 6);
+            assert_eq!(sent.len(), per_six_ticks, "{time} ms");
+            for (n, packet) in sent.iter().enumerate() {
+                assert_eq!(packet.payload.len(), time as usize * 8);
+                let since = packet.timestamp().distance_from(sent[0].timestamp());
+                assert_eq!(since as usize, n * time as usize * 8);
+                assert_eq!(packet.seq().distance_from(sent[0].seq()) as usize, n);
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_moves_time_but_not_numbers_and_is_marked() {
+        let mut outlet = outlet(AudioCodec::Pcmu, 20);
+        let before = packets(&mut outlet, 1);
+        outlet.pause(10);
+        let after = packets(&mut outlet, 1);
+        assert_eq!(after[0].timestamp().distance_from(before[0].timestamp()), 11 * 160);
+        assert_eq!(after[0].seq().distance_from(before[0].seq()), 1);
+        assert_eq!(after[0].header.as_slice()[1] & 0x80, 0x80, "marker");
+    }
+
+    #[test]
+    fn a_new_outlet_of_the_same_clock_goes_on_with_the_numbers() {
+        let mut old = outlet(AudioCodec::Pcmu, 20);
+        let before = packets(&mut old, 3);
+        let mut new = outlet(AudioCodec::Pcma, 40);
+        new.continue_from(old);
+        let after = packets(&mut new, 2);
+        assert_eq!(after[0].seq(), before[2].seq().next());
+        assert_eq!(after[0].timestamp().distance_from(before[2].timestamp()), 160);
+    }
+}

@@ -1,0 +1,168 @@
+//! From a description to a plan: what would be agreed and which ports that takes. Nothing changes yet.
+
+use mixer_control::MixerError;
+use sdp::negotiate::{self, Answer, Capabilities, NegotiatedLine, OfferLine, Reject};
+use sdp::{Direction, MediaKind, SessionDescription};
+
+use crate::io::PortId;
+use crate::leg::{Leg, Line};
+use crate::settings::Settings;
+
+/// A port to be bound before the plan can be carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PortNeed {
+    /// A pair for a new line: the even port, and the odd one above it when `rtcp`.
+    Pair {
+        /// What it carries: voices are looked at once per tick, pictures are forwarded at once.
+        video: bool,
+        /// Whether RTCP has a port of its own.
+        rtcp: bool,
+    },
+    /// The odd port of a pair whose even one is in use: RTCP is not multiplexed any more.
+    Rtcp {
+        /// The even port.
+        of: PortId,
+    },
+}
+
+/// What is to be done with a leg, once the ports it needs are bound.
+#[derive(Debug)]
+pub struct Plan {
+    /// The leg, as the focus names it.
+    pub(crate) leg: String,
+    pub(crate) change: Change,
+    pub(crate) needs: Vec<(usize, PortNeed)>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Change {
+    /// Answer an offer.
+    Answer(Answer),
+    /// Make an offer with new lines of these kinds.
+    Offer(Vec<MediaKind>),
+}
+
+impl Plan {
+    /// The ports needed, in the order in which they are to be granted.
+    pub fn needs(&self) -> impl Iterator<Item = PortNeed> + '_ {
+        self.needs.iter().map(|(_, need)| *need)
+    }
+
+    /// The leg it is for.
+    pub fn leg(&self) -> &str {
+        &self.leg
+    }
+}
+
+/// What we can do.
+pub(crate) fn capabilities(settings: &Settings) -> Capabilities {
+    Capabilities::standard(settings.max_video_lines)
+}
+
+/// Reads a description.
+///
+/// # Errors
+/// [`MixerError::Invalid`] with the line that cannot be read.
+pub(crate) fn parse(sdp: &str) -> Result<SessionDescription, MixerError> {
+    SessionDescription::parse(sdp).map_err(|error| MixerError::Invalid(error.to_string()))
+}
+
+/// The focus turns it into a 488 with this Warning.
+pub(crate) fn no_common_media(reject: Reject) -> MixerError {
+    MixerError::NoCommonMedia(reject.to_string())
+}
+
+/// The plan for answering an offer; `leg` is the present state, if the leg exists already.
+///
+/// # Errors
+/// [`MixerError::Invalid`] or [`MixerError::NoCommonMedia`].
+pub(crate) fn plan_answer(
+    name: &str,
+    leg: Option<&Leg>,
+    offer: &str,
+    capabilities: &Capabilities,
+) -> Result<Plan, MixerError> {
+    let offer = parse(offer)?;
+    if let Some(leg) = leg
+        && offer.media.len() < leg.lines.len()
+    {
+        return Err(MixerError::Invalid(format!(
+            "an offer may not have fewer m-lines than before ({} < {}, RFC 3264 section 8)",
+            offer.media.len(),
+            leg.lines.len()
+        )));
+    }
+    let answer = negotiate::answer(&offer, capabilities).map_err(no_common_media)?;
+    let needs = needs(leg, answer.lines());
+    Ok(Plan { leg: name.to_owned(), change: Change::Answer(answer), needs })
+}
+
+/// The ports that `lines` need beyond those that `leg` has.
+fn needs(leg: Option<&Leg>, lines: &[NegotiatedLine]) -> Vec<(usize, PortNeed)> {
+    let mut needs = Vec::new();
+    for line in lines {
+        let Some(media) = line.accepted() else { continue };
+        let rtcp = !media.rtcp_mux;
+        let existing =
+            leg.and_then(|leg| leg.line(line.index)).filter(|old| old.carries(&line.kind));
+        match existing {
+            Some(old) => {
+                let ports = old.transport.ports();
+                if rtcp && ports.rtcp.is_none() {
+                    needs.push((line.index, PortNeed::Rtcp { of: ports.rtp }));
+                }
+            }
+            None => {
+                let video = line.kind == MediaKind::Video;
+                needs.push((line.index, PortNeed::Pair { video, rtcp }));
+            }
+        }
+    }
+    needs
+}
+
+/// The plan for offering to a new leg: one voice, one picture.
+pub(crate) fn plan_first_offer(name: &str) -> Plan {
+    let kinds = vec![MediaKind::Audio, MediaKind::Video];
+    let needs = kinds
+        .iter()
+        .map(|kind| PortNeed::Pair { video: *kind == MediaKind::Video, rtcp: true })
+        .enumerate()
+        .collect();
+    Plan { leg: name.to_owned(), change: Change::Offer(kinds), needs }
+}
+
+/// The plan for offering again what a leg has.
+pub(crate) fn plan_offer_again(leg: &Leg) -> Plan {
+    // Multiplexing is offered, so the answer may give it up: the port for RTCP must be there.
+    let needs = leg
+        .lines
+        .iter()
+        .enumerate()
+        .filter_map(|(index, line)| {
+            let ports = line.live.as_ref()?.transport.ports();
+            ports.rtcp.is_none().then_some((index, PortNeed::Rtcp { of: ports.rtp }))
+        })
+        .collect();
+    Plan { leg: leg.name.clone(), change: Change::Offer(Vec::new()), needs }
+}
+
+/// The lines to offer for a leg that exists.
+pub(crate) fn lines_again(leg: &Leg, settings: &Settings) -> Vec<OfferLine> {
+    leg.lines
+        .iter()
+        .map(|line| {
+            let local = line.live.as_ref().map(|live| local(live, settings));
+            OfferLine::again(&line.negotiated, local).with_direction(Direction::SendRecv)
+        })
+        .collect()
+}
+
+fn local(line: &Line, settings: &Settings) -> negotiate::LocalTransport {
+    local_transport(line.transport.ports().number, settings)
+}
+
+/// What the member is told about a port of ours.
+pub(crate) fn local_transport(number: u16, settings: &Settings) -> negotiate::LocalTransport {
+    negotiate::LocalTransport::pair(std::net::SocketAddr::new(settings.address, number))
+}

@@ -1,0 +1,209 @@
+//! `/healthz` and `/metrics` (Prometheus text format).
+
+use std::fmt::Write as _;
+use std::sync::PoisonError;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use media_mixer::{LegStats, LineStats};
+use tokio::net::TcpListener;
+
+use super::directory::{Directory, Numbers};
+
+/// Serves until the process ends.
+pub(crate) async fn serve(listener: TcpListener, directory: Directory) -> std::io::Result<()> {
+    let app = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/metrics", get(metrics))
+        .with_state(directory);
+    axum::serve(listener, app).await
+}
+
+async fn metrics(State(directory): State<Directory>) -> impl IntoResponse {
+    let numbers = directory.numbers().await;
+    let (used, free) = {
+        let mut pool = directory.ports().lock().unwrap_or_else(PoisonError::into_inner);
+        (pool.used(), pool.free(Instant::now()))
+    };
+    let mut text = render(&numbers);
+    gauge(&mut text, "parley_mixer_port_pairs_used", "UDP port pairs in use.", used as u64);
+    gauge(
+        &mut text,
+        "parley_mixer_port_pairs_free",
+        "UDP port pairs that could be taken.",
+        free as u64,
+    );
+    one(
+        &mut text,
+        "parley_mixer_conferences_failed_total",
+        "counter",
+        "Conferences that ended by a fault.",
+        directory.failed(),
+    );
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
+}
+
+fn gauge(text: &mut String, name: &str, help: &str, value: u64) {
+    one(text, name, "gauge", help, value);
+}
+
+fn head(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
+}
+
+fn one(text: &mut String, name: &str, kind: &str, help: &str, value: u64) {
+    head(text, name, kind, help);
+    let _ = writeln!(text, "{name} {value}");
+}
+
+/// A label value: backslash, quote and line feed escaped.
+fn label(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// A number told per m-line: name, kind, help, and how to get it.
+type LineMetric = (&'static str, &'static str, &'static str, fn(&LineStats) -> f64);
+
+const LINE_METRICS: &[LineMetric] = &[
+    ("packets_in_total", "counter", "Media packets received.", |l| l.counters.packets_in as f64),
+    ("octets_in_total", "counter", "Octets of media packets received.", |l| {
+        l.counters.octets_in as f64
+    }),
+    ("packets_out_total", "counter", "Media packets sent.", |l| l.counters.packets_out as f64),
+    ("octets_out_total", "counter", "Octets of media packets sent.", |l| {
+        l.counters.octets_out as f64
+    }),
+    ("packets_lost_total", "counter", "Media packets lost on the way to us.", |l| l.lost as f64),
+    ("packets_late_total", "counter", "Voice packets that came too late.", |l| l.late as f64),
+    (
+        "packets_refused_total",
+        "counter",
+        "Packets from a sender not vouched for (RFC 7362).",
+        |l| l.counters.refused as f64,
+    ),
+    ("packets_invalid_total", "counter", "Packets that are no media agreed on.", |l| {
+        l.counters.invalid as f64
+    }),
+    ("packets_resent_total", "counter", "Packets sent again on request.", |l| {
+        l.counters.resent as f64
+    }),
+    ("key_frame_requests_total", "counter", "Key frames asked of the member.", |l| {
+        l.key_frame_requests as f64
+    }),
+    ("jitter_seconds", "gauge", "Interarrival jitter (RFC 3550).", |l| l.jitter.as_secs_f64()),
+    ("round_trip_seconds", "gauge", "Round trip to the member, 0 when unknown.", |l| {
+        l.rtt.as_secs_f64()
+    }),
+    ("buffered_seconds", "gauge", "Delay of the jitter buffer.", |l| l.buffered.as_secs_f64()),
+];
+
+/// A number told per conference.
+type ConferenceMetric = (&'static str, &'static str, &'static str, fn(&Numbers) -> f64);
+
+const CONFERENCE_METRICS: &[ConferenceMetric] = &[
+    ("legs", "gauge", "Members of the conference.", |n| n.stats.legs.len() as f64),
+    ("voices", "gauge", "Voices in the last mix.", |n| n.stats.voices as f64),
+    ("packets_in_total", "counter", "Media packets received.", |n| {
+        sum(&n.stats.legs, |l| l.counters.packets_in)
+    }),
+    ("packets_out_total", "counter", "Media packets sent.", |n| {
+        sum(&n.stats.legs, |l| l.counters.packets_out)
+    }),
+    ("packets_lost_total", "counter", "Media packets lost on the way to us.", |n| {
+        sum(&n.stats.legs, |l| l.lost)
+    }),
+    ("datagrams_unsent_total", "counter", "Datagrams the kernel did not take.", |n| {
+        n.unsent as f64
+    }),
+    ("encode_failures_total", "counter", "Mixes that could not be encoded.", |n| {
+        n.stats.encode_failures as f64
+    }),
+    ("ticks_total", "counter", "20 ms ticks run.", |n| n.stats.ticks.ticks as f64),
+    ("ticks_skipped_total", "counter", "Ticks skipped after a stall.", |n| {
+        n.stats.ticks.skipped as f64
+    }),
+    ("ticks_late_5ms_total", "counter", "Ticks more than 5 ms late.", |n| {
+        n.stats.ticks.late_5ms as f64
+    }),
+    ("tick_lateness_seconds_total", "counter", "Sum of the lateness of all ticks.", |n| {
+        n.stats.ticks.late_total.as_secs_f64()
+    }),
+    ("tick_lateness_seconds_max", "gauge", "The worst lateness of a tick.", |n| {
+        n.stats.ticks.late_max.as_secs_f64()
+    }),
+];
+
+fn sum(legs: &[LegStats], value: fn(&LineStats) -> u64) -> f64 {
+    legs.iter().flat_map(|leg| &leg.lines).map(value).sum::<u64>() as f64
+}
+
+fn render(numbers: &[Numbers]) -> String {
+    let mut text = String::new();
+    gauge(&mut text, "parley_mixer_conferences", "Conferences now.", numbers.len() as u64);
+    for (name, kind, help, value) in CONFERENCE_METRICS {
+        let name = format!("parley_mixer_conference_{name}");
+        head(&mut text, &name, kind, help);
+        for one in numbers {
+            let _ = writeln!(
+                text,
+                "{name}{{conference=\"{}\"}} {}",
+                label(&one.conference),
+                value(one)
+            );
+        }
+    }
+    for (name, kind, help, value) in LINE_METRICS {
+        let name = format!("parley_mixer_leg_{name}");
+        head(&mut text, &name, kind, help);
+        for one in numbers {
+            for leg in &one.stats.legs {
+                for line in &leg.lines {
+                    let _ = writeln!(
+                        text,
+                        "{name}{{conference=\"{}\",leg=\"{}\",line=\"{}\",media=\"{}\"}} {}",
+                        label(&one.conference),
+                        label(&leg.name),
+                        line.index,
+                        if line.video { "video" } else { "audio" },
+                        value(line)
+                    );
+                }
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use media_mixer::{ConferenceStats, LineCounters};
+
+    #[test]
+    fn numbers_are_told_per_conference_and_per_leg() {
+        let counters =
+            LineCounters { packets_in: 7, packets_out: 9, refused: 2, ..LineCounters::default() };
+        let line = LineStats { index: 1, video: true, counters, lost: 3, ..LineStats::default() };
+        let stats = ConferenceStats {
+            legs: vec![LegStats { name: "a\"b".to_owned(), lines: vec![line.clone(), line] }],
+            ..ConferenceStats::default()
+        };
+        let text = render(&[Numbers { conference: "weekly".to_owned(), stats, unsent: 0 }]);
+        for wanted in [
+            "parley_mixer_conferences 1",
+            "parley_mixer_conference_packets_in_total{conference=\"weekly\"} 14",
+            "parley_mixer_leg_packets_out_total{conference=\"weekly\",leg=\"a\\\"b\",line=\"1\",media=\"video\"} 9",
+            "parley_mixer_leg_packets_refused_total{conference=\"weekly\",leg=\"a\\\"b\",line=\"1\",media=\"video\"} 2",
+        ] {
+            assert!(text.lines().any(|line| line == wanted), "{wanted}\n{text}");
+        }
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            let (_, value) = line.rsplit_once(' ').unwrap();
+            value.parse::<f64>().unwrap();
+        }
+    }
+}

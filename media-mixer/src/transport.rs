@@ -1,0 +1,300 @@
+//! One m-line's way to and from its member: ports, gates, RTP session, counters.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Instant;
+
+use bytes::Bytes;
+use rtp_session::{
+    Arrival, NtpClock, Outbound, PacketKind, PayloadType, RtcpEvent, RtpPacket, RtpSession,
+    SessionConfig, Ssrc, classify,
+};
+use sdp::negotiate::NegotiatedMedia;
+use sdp::{Direction, MediaKind, Protocol};
+
+use crate::io::{Datagram, PortId, Transmit};
+use crate::output::Outbox;
+use crate::source_gate::{Admission, SourceGate};
+
+/// Session bandwidth that RTCP takes 5 % of, bit/s (RFC 3550 §6.2).
+const AUDIO_BANDWIDTH: u32 = 64_000;
+const VIDEO_BANDWIDTH: u32 = 1_000_000;
+
+/// The ports bound for one m-line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PortGrant {
+    /// For RTP, and RTCP when multiplexed.
+    pub rtp: PortId,
+    /// For RTCP when not multiplexed.
+    pub rtcp: Option<PortId>,
+    /// UDP port number of `rtp`; that of `rtcp` is one higher.
+    pub number: u16,
+}
+
+/// Packet counters of one m-line.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LineCounters {
+    /// Media packets accepted.
+    pub packets_in: u64,
+    /// Their octets, with RTP header.
+    pub octets_in: u64,
+    /// Media packets sent, retransmissions included.
+    pub packets_out: u64,
+    /// Their octets, with RTP header.
+    pub octets_out: u64,
+    /// Packets from nobody we know (RFC 7362), dropped unread.
+    pub refused: u64,
+    /// Packets that are no valid RTP or RTCP, or of a payload type not agreed.
+    pub invalid: u64,
+    /// Packets sent again because they were asked for.
+    pub resent: u64,
+}
+
+/// What identifies us toward one member.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    /// CNAME of the mixer on this leg (RFC 7022).
+    pub cname: String,
+    /// Wall clock for reports.
+    pub clock: NtpClock,
+}
+
+/// What a datagram turned out to be.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A media packet that counts.
+    Rtp {
+        /// The packet.
+        packet: RtpPacket,
+        /// What the session says about it.
+        received: rtp_session::Received,
+    },
+    /// What a control packet says.
+    Rtcp(Vec<RtcpEvent>),
+    /// Nothing to act on.
+    Nothing,
+}
+
+/// See the module's description.
+#[derive(Debug)]
+pub struct Transport {
+    ports: PortGrant,
+    mux: bool,
+    direction: Direction,
+    rtp_gate: SourceGate,
+    rtcp_gate: SourceGate,
+    session: RtpSession,
+    ssrc: Ssrc,
+    counters: LineCounters,
+}
+
+/// The payload types that may come in on a line, with their clock rates.
+fn payload_types(media: &NegotiatedMedia) -> Vec<(PayloadType, u32)> {
+    let mut types: Vec<(PayloadType, u32)> = media
+        .receive
+        .iter()
+        .filter_map(|codec| Some((PayloadType::new(codec.payload_type)?, codec.clock_rate)))
+        .collect();
+    // Comfort noise needs no agreement to be harmless (RFC 3389 §4: its payload type is static).
+    if media.codec.clock_rate == 8_000 && media.receive.by_payload_type(13).is_none() {
+        types.push((PayloadType::COMFORT_NOISE, 8_000));
+    }
+    types
+}
+
+impl Transport {
+    /// A line as just agreed on.
+    pub fn new(
+        now: Instant,
+        kind: &MediaKind,
+        media: &NegotiatedMedia,
+        ports: PortGrant,
+        sip_source: Option<IpAddr>,
+        identity: &Identity,
+        seed: u64,
+    ) -> Self {
+        let bandwidth = if *kind == MediaKind::Video { VIDEO_BANDWIDTH } else { AUDIO_BANDWIDTH };
+        let mut session = RtpSession::new(
+            SessionConfig {
+                cname: identity.cname.clone(),
+                name: String::new(),
+                clock: identity.clock,
+                bandwidth,
+                feedback: media.profile == Protocol::RtpAvpf || !media.feedback.is_empty(),
+                payload_types: payload_types(media),
+                seed,
+            },
+            now,
+        );
+        let ssrc = session.add_sender(media.codec.clock_rate);
+        Self {
+            ports,
+            mux: media.rtcp_mux,
+            direction: media.direction,
+            rtp_gate: SourceGate::new(media.remote.rtp, sip_source),
+            rtcp_gate: SourceGate::new(media.remote.rtcp, sip_source),
+            session,
+            ssrc,
+            counters: LineCounters::default(),
+        }
+    }
+
+    /// A new offer and answer for the same line. The RTP session goes on; returns an RTCP port that is not needed any
+    /// more. `rtcp_port` is one bound anew because multiplexing was given up.
+    pub fn renegotiated(
+        &mut self,
+        media: &NegotiatedMedia,
+        sip_source: Option<IpAddr>,
+        rtcp_port: Option<PortId>,
+    ) -> Option<PortId> {
+        self.mux = media.rtcp_mux;
+        self.direction = media.direction;
+        self.rtp_gate.renegotiated(media.remote.rtp, sip_source);
+        self.rtcp_gate.renegotiated(media.remote.rtcp, sip_source);
+        self.session.set_payload_types(payload_types(media));
+        self.ports.rtcp = self.ports.rtcp.or(rtcp_port);
+        if self.mux { self.ports.rtcp.take() } else { None }
+    }
+
+    /// The ports in use.
+    pub fn ports(&self) -> PortGrant {
+        self.ports
+    }
+
+    /// Our SSRC on this line.
+    pub fn ssrc(&self) -> Ssrc {
+        self.ssrc
+    }
+
+    /// The RTP session, for feedback and statistics.
+    pub fn session(&self) -> &RtpSession {
+        &self.session
+    }
+
+    /// The RTP session, for feedback and statistics.
+    pub fn session_mut(&mut self) -> &mut RtpSession {
+        &mut self.session
+    }
+
+    /// Whether we send media: it was agreed, and it is known where to.
+    pub fn may_send(&self) -> bool {
+        self.direction.sends() && self.rtp_gate.destination().is_some()
+    }
+
+    /// Whether media from the member is wanted.
+    pub fn may_receive(&self) -> bool {
+        self.direction.receives()
+    }
+
+    /// A datagram came in on one of our ports.
+    pub fn handle(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        bytes: &Bytes,
+        rtcp_port: bool,
+    ) -> Incoming {
+        let kind = classify(bytes);
+        let expected = match kind {
+            PacketKind::Rtp => !rtcp_port,
+            PacketKind::Rtcp => rtcp_port || self.mux,
+            PacketKind::Stun | PacketKind::Dtls | PacketKind::Unknown => false,
+        };
+        if !expected {
+            self.counters.invalid += 1;
+            return Incoming::Nothing;
+        }
+        // Only what is well-formed may latch: a stray datagram must not take the line.
+        let packet = match kind {
+            PacketKind::Rtp => match RtpPacket::parse(bytes.clone()) {
+                Ok(packet) => Some(packet),
+                Err(_) => {
+                    self.counters.invalid += 1;
+                    return Incoming::Nothing;
+                }
+            },
+            _ => None,
+        };
+        let gate = if rtcp_port { &mut self.rtcp_gate } else { &mut self.rtp_gate };
+        if gate.admit(from) == Admission::Refused {
+            self.counters.refused += 1;
+            return Incoming::Nothing;
+        }
+        let Some(packet) = packet else {
+            let events = self.session.handle_rtcp(now, bytes);
+            for event in &events {
+                if let RtcpEvent::Collision { old, new } = event
+                    && *old == self.ssrc
+                {
+                    self.ssrc = *new;
+                }
+            }
+            return Incoming::Rtcp(events);
+        };
+        match self.session.handle_rtp(now, &packet) {
+            Arrival::Received(received) => {
+                self.counters.packets_in += 1;
+                self.counters.octets_in += bytes.len() as u64;
+                Incoming::Rtp { packet, received }
+            }
+            Arrival::Dropped(rtp_session::Dropped::Collision { old, new }) => {
+                if old == self.ssrc {
+                    self.ssrc = new;
+                }
+                Incoming::Nothing
+            }
+            Arrival::Dropped(_) => {
+                self.counters.invalid += 1;
+                Incoming::Nothing
+            }
+        }
+    }
+
+    /// Sends a media packet whose content belongs to the moment `media_time`, which our sender reports are based on.
+    pub fn send(&mut self, media_time: Instant, packet: Outbound, out: &mut Outbox) {
+        let Some(to) = self.rtp_gate.destination() else { return };
+        self.session.sent(media_time, &packet);
+        self.counters.packets_out += 1;
+        self.counters.octets_out += packet.len() as u64;
+        out.transmit(Transmit { from: self.ports.rtp, to, datagram: Datagram::Rtp(packet) });
+    }
+
+    /// Sends a packet again that the member did not get.
+    pub fn resend(&mut self, packet: Outbound, out: &mut Outbox) {
+        let Some(to) = self.rtp_gate.destination() else { return };
+        self.counters.resent += 1;
+        self.counters.packets_out += 1;
+        self.counters.octets_out += packet.len() as u64;
+        out.transmit(Transmit { from: self.ports.rtp, to, datagram: Datagram::Rtp(packet) });
+    }
+
+    /// Sends the control packets that are due.
+    pub fn poll_rtcp(&mut self, now: Instant, out: &mut Outbox) {
+        if self.session.poll_timeout().is_none_or(|due| due > now) {
+            return;
+        }
+        while let Some(datagram) = self.session.poll_rtcp(now) {
+            self.send_rtcp(datagram, out);
+        }
+    }
+
+    /// Says good-bye to the member (RFC 3550 §6.6).
+    pub fn bye(&mut self, now: Instant, out: &mut Outbox) {
+        let datagram = self.session.bye(now, "");
+        self.send_rtcp(datagram, out);
+    }
+
+    fn send_rtcp(&self, datagram: Bytes, out: &mut Outbox) {
+        let (port, gate) = match self.ports.rtcp {
+            Some(port) if !self.mux => (port, &self.rtcp_gate),
+            _ => (self.ports.rtp, &self.rtp_gate),
+        };
+        if let Some(to) = gate.destination() {
+            out.transmit(Transmit { from: port, to, datagram: Datagram::Rtcp(datagram) });
+        }
+    }
+
+    /// Counters.
+    pub fn counters(&self) -> LineCounters {
+        self.counters
+    }
+}

@@ -1,0 +1,230 @@
+//! From one sender to all who watch it, and back: pictures one way, feedback the other.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use rtp_session::{CsrcList, RtcpEvent, RtpPacket};
+
+use super::{LineId, layout, slot};
+use crate::leg::{Leg, LegId, Line};
+use crate::output::Outbox;
+
+/// Least time until one packet is sent again a second time.
+const MIN_RESEND: Duration = Duration::from_millis(10);
+
+/// How many speakers are remembered; nobody has more slots than this filled by who spoke.
+const REMEMBERED_SPEAKERS: usize = 64;
+
+/// Bounds of what a sender is asked to send at most, bit/s: below, a picture is not worth it; above, nobody gains.
+const SENDER_LIMIT: std::ops::RangeInclusive<u64> = 100_000..=2_500_000;
+
+/// A packet of a member's picture on its way to those who watch it.
+#[derive(Debug)]
+pub(crate) struct PicturePacket<'a> {
+    /// As it came in.
+    pub(crate) packet: &'a RtpPacket,
+    /// Whose it is.
+    pub(crate) csrcs: CsrcList,
+    /// When it is to be seen, on our clock.
+    pub(crate) media_time: Instant,
+}
+
+/// Who watches whom in a conference.
+#[derive(Debug, Default)]
+pub struct VideoRouter {
+    watchers: BTreeMap<LineId, Vec<LineId>>,
+    /// Who had the floor, the latest first.
+    spoke: Vec<LegId>,
+}
+
+impl VideoRouter {
+    /// Somebody has the floor now.
+    pub fn spoke(&mut self, leg: LegId) {
+        self.spoke.retain(|other| *other != leg);
+        self.spoke.insert(0, leg);
+        self.spoke.truncate(REMEMBERED_SPEAKERS);
+    }
+
+    /// Forgets a leg that left.
+    pub fn remove(&mut self, leg: LegId) {
+        self.spoke.retain(|other| *other != leg);
+    }
+
+    /// Decides anew who is shown where, after anything that matters to it changed: a sender came or went, a line was
+    /// agreed on, somebody else speaks. Pictures newly shown get a key frame and a name.
+    pub(crate) fn arrange(
+        &mut self,
+        now: Instant,
+        legs: &mut BTreeMap<LegId, Leg>,
+        out: &mut Outbox,
+    ) {
+        let senders: Vec<LineId> = legs
+            .iter()
+            .flat_map(|(&leg, state)| {
+                state.live().filter_map(move |(line, live)| {
+                    let active = live.video()?.source.is_active() && live.transport.may_receive();
+                    active.then_some(LineId { leg, line })
+                })
+            })
+            .collect();
+        self.watchers.clear();
+        let mut wanted = Vec::new();
+        for leg in legs.keys().copied().collect::<Vec<_>>() {
+            self.arrange_leg(now, leg, &senders, legs, &mut wanted);
+        }
+        for line in wanted {
+            let Some(leg) = legs.get_mut(&line.leg) else { continue };
+            let name = leg.name.clone();
+            if let Some((transport, video)) = leg.line_mut(line.line).and_then(Line::video_mut) {
+                video.source.want_key_frame();
+                video.source.ask(now, &name, transport, out);
+            }
+        }
+    }
+
+    /// The slots of one leg; adds to `wanted` whose key frame they need.
+    fn arrange_leg(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        senders: &[LineId],
+        legs: &mut BTreeMap<LegId, Leg>,
+        wanted: &mut Vec<LineId>,
+    ) {
+        let others: Vec<LineId> = senders.iter().copied().filter(|line| line.leg != id).collect();
+        let Some(leg) = legs.get_mut(&id) else { return };
+        let mut slots = Vec::new();
+        for (index, live) in leg.live_mut() {
+            let may_send = live.transport.may_send();
+            let Some((transport, video)) = live.video_mut() else { continue };
+            if may_send {
+                slots.push((index, video.slot.showing()));
+            } else if video.slot.showing().is_some() {
+                video.slot.show(None);
+                transport.session_mut().set_contributors(now, Vec::new());
+            }
+        }
+        let shown: Vec<Option<LineId>> = slots.iter().map(|(_, showing)| *showing).collect();
+        let filled = layout::fill(&shown, &others, &self.spoke);
+        for ((index, before), after) in slots.into_iter().zip(filled) {
+            let source = after.and_then(|line| {
+                let leg = legs.get(&line.leg)?;
+                let source = &leg.line(line.line)?.video()?.source;
+                let named = slot::contributor(source.public(), &leg.cname, &leg.display_name);
+                Some((line, source.ssrc()?, named))
+            });
+            let Some(live) = legs.get_mut(&id).and_then(|leg| leg.line_mut(index)) else {
+                continue;
+            };
+            let Some((transport, video)) = live.video_mut() else { continue };
+            video.slot.show(source.as_ref().map(|(line, ssrc, _)| (*line, *ssrc)));
+            if before != after {
+                let named = source.into_iter().map(|(_, _, named)| named).collect();
+                transport.session_mut().set_contributors(now, named);
+            }
+            if let Some(line) = after {
+                self.watchers.entry(line).or_default().push(LineId { leg: id, line: index });
+                if video.slot.is_waiting() {
+                    wanted.push(line);
+                }
+            }
+        }
+    }
+
+    /// Sends a packet of `source` to everybody who watches it. Returns whether somebody waits for a key frame.
+    pub(crate) fn forward(
+        &self,
+        now: Instant,
+        source: LineId,
+        picture: &PicturePacket<'_>,
+        legs: &mut BTreeMap<LegId, Leg>,
+        out: &mut Outbox,
+    ) -> bool {
+        let mut waiting = false;
+        for watcher in self.watchers.get(&source).map_or(&[][..], Vec::as_slice) {
+            let live = legs.get_mut(&watcher.leg).and_then(|leg| leg.line_mut(watcher.line));
+            let Some((transport, video)) = live.and_then(Line::video_mut) else { continue };
+            match video.slot.forward(now, picture.packet, &picture.csrcs) {
+                Some(packet) => transport.send(picture.media_time, packet, out),
+                None => waiting |= video.slot.is_waiting(),
+            }
+        }
+        waiting
+    }
+
+    /// What a member says about the picture it is shown at `at`.
+    pub(crate) fn feedback(
+        &self,
+        now: Instant,
+        at: LineId,
+        events: &[RtcpEvent],
+        legs: &mut BTreeMap<LegId, Leg>,
+        out: &mut Outbox,
+    ) {
+        let live = legs.get_mut(&at.leg).and_then(|leg| leg.line_mut(at.line));
+        let Some((transport, video)) = live.and_then(Line::video_mut) else { return };
+        let mut refresh = None;
+        let mut limited = false;
+        for event in events {
+            match event {
+                RtcpEvent::KeyFrameWanted { .. } => refresh = video.slot.showing(),
+                RtcpEvent::Nack { seqs, .. } => {
+                    let rtt = transport.session().rtt().max(MIN_RESEND);
+                    for &seq in seqs {
+                        if let Some(packet) = video.slot.resend(now, seq, rtt) {
+                            transport.resend(packet, out);
+                        }
+                    }
+                }
+                RtcpEvent::Remb { bitrate } => {
+                    video.slot.set_limit(*bitrate);
+                    limited = true;
+                }
+                RtcpEvent::Report { .. }
+                | RtcpEvent::SenderReport { .. }
+                | RtcpEvent::Named { .. }
+                | RtcpEvent::Collision { .. }
+                | RtcpEvent::Bye { .. } => {}
+            }
+        }
+        let showing = video.slot.showing();
+        if let Some(source) = refresh {
+            Self::refresh(now, source, legs, out);
+        }
+        if let Some(source) = showing.filter(|_| limited) {
+            self.limit_sender(source, legs);
+        }
+    }
+
+    /// Asks for a key frame of one source.
+    pub(crate) fn refresh(
+        now: Instant,
+        source: LineId,
+        legs: &mut BTreeMap<LegId, Leg>,
+        out: &mut Outbox,
+    ) {
+        let Some(leg) = legs.get_mut(&source.leg) else { return };
+        let name = leg.name.clone();
+        let live = leg.line_mut(source.line).and_then(Line::video_mut);
+        if let Some((transport, video)) = live {
+            video.source.want_key_frame();
+            video.source.ask(now, &name, transport, out);
+        }
+    }
+
+    /// A sender is told what its weakest watcher can take (RFC 7667 §3.7: terminated here, never passed on).
+    fn limit_sender(&self, source: LineId, legs: &mut BTreeMap<LegId, Leg>) {
+        let least = self
+            .watchers
+            .get(&source)
+            .into_iter()
+            .flatten()
+            .filter_map(|at| legs.get(&at.leg)?.line(at.line)?.video()?.slot.limit())
+            .min();
+        let live = legs.get_mut(&source.leg).and_then(|leg| leg.line_mut(source.line));
+        if let Some((transport, _)) = live.and_then(Line::video_mut) {
+            let limit = least.map(|least| least.clamp(*SENDER_LIMIT.start(), *SENDER_LIMIT.end()));
+            transport.session_mut().set_receive_limit(limit);
+        }
+    }
+}
