@@ -3,24 +3,59 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use minifb::{InputCallback, Key, KeyRepeat, Window, WindowOptions};
+use minifb::{InputCallback, Key, Window, WindowOptions};
 
 use crate::device::picture::{Renderer, Scene};
 use crate::device::{DeviceError, Display, WindowEvent};
 
-/// Typed characters kept at most until the next [`Display::show`].
-const MOST_TYPED: usize = 256;
+/// What may be done between two calls of [`Display::show`]; more is no person.
+const MOST_EVENTS: usize = 64;
 
-/// What was typed, as characters: `?` is on another key on every keyboard.
+/// Turns keys into events as they come. Asking for the keys that are down instead would miss those
+/// that went down and up between two pictures.
 #[derive(Default)]
-struct Typed(Rc<RefCell<Vec<char>>>);
+struct Keys {
+    down: Vec<Key>,
+    /// The last key came again because it is held down.
+    repeating: bool,
+    events: Vec<WindowEvent>,
+}
 
-impl InputCallback for Typed {
-    fn add_char(&mut self, code: u32) {
-        let mut typed = self.0.borrow_mut();
-        if let Some(character) = char::from_u32(code).filter(|_| typed.len() < MOST_TYPED) {
-            typed.push(character);
+impl Keys {
+    fn push(&mut self, event: WindowEvent) {
+        if !self.repeating && self.events.len() < MOST_EVENTS {
+            self.events.push(event);
         }
+    }
+}
+
+/// What minifb calls while it serves the window system: first with a key, then with the character
+/// it makes. Characters count, since `?` and letters are on other keys on other keyboards; this is
+/// also where text for a chat will come in.
+struct Listener(Rc<RefCell<Keys>>);
+
+impl InputCallback for Listener {
+    fn set_key_state(&mut self, key: Key, down: bool) {
+        let mut keys = self.0.borrow_mut();
+        keys.repeating = down && keys.down.contains(&key);
+        keys.down.retain(|held| *held != key);
+        if down {
+            keys.down.push(key);
+            if key == Key::Escape {
+                keys.push(WindowEvent::Quit);
+            }
+        }
+    }
+
+    fn add_char(&mut self, code: u32) {
+        let event = match char::from_u32(code).map(|c| c.to_ascii_lowercase()) {
+            Some('m') => WindowEvent::ToggleMicrophone,
+            Some('v') => WindowEvent::ToggleCamera,
+            Some('?') => WindowEvent::ToggleHelp,
+            Some('q') => WindowEvent::Quit,
+            _ => return,
+        };
+        self.0.borrow_mut().push(event);
     }
 }
 
@@ -28,7 +63,7 @@ impl InputCallback for Typed {
 pub struct GridWindow {
     window: Window,
     renderer: Renderer,
-    typed: Rc<RefCell<Vec<char>>>,
+    keys: Rc<RefCell<Keys>>,
     /// What the window shows, to draw only what changed.
     shown: Option<(Scene, (usize, usize))>,
     closed: bool,
@@ -45,26 +80,13 @@ impl GridWindow {
             .map_err(|error| DeviceError::Missing { what: "window", why: error.to_string() })?;
         // The caller keeps the time; minifb would sleep.
         window.set_target_fps(0);
-        let typed = Typed::default();
-        let kept = Rc::clone(&typed.0);
-        window.set_input_callback(Box::new(typed));
-        Ok(Self { window, renderer: Renderer::default(), typed: kept, shown: None, closed: false })
+        let keys = Rc::default();
+        window.set_input_callback(Box::new(Listener(Rc::clone(&keys))));
+        Ok(Self { window, renderer: Renderer::default(), keys, shown: None, closed: false })
     }
 
     fn events(&mut self) -> Vec<WindowEvent> {
-        let mut events: Vec<WindowEvent> = self
-            .window
-            .get_keys_pressed(KeyRepeat::No)
-            .into_iter()
-            .filter_map(|key| match key {
-                Key::M => Some(WindowEvent::ToggleMicrophone),
-                Key::V => Some(WindowEvent::ToggleCamera),
-                Key::Q | Key::Escape => Some(WindowEvent::Quit),
-                _ => None,
-            })
-            .collect();
-        let asked = self.typed.borrow_mut().drain(..).filter(|c| *c == '?').count();
-        events.extend(std::iter::repeat_n(WindowEvent::ToggleHelp, asked));
+        let mut events = std::mem::take(&mut self.keys.borrow_mut().events);
         if !self.window.is_open() && !self.closed {
             self.closed = true;
             events.push(WindowEvent::Quit);
@@ -90,5 +112,39 @@ impl Display for GridWindow {
             self.shown = Some((scene.clone(), size));
         }
         self.events()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_become_events_once_even_if_they_are_held() {
+        let keys: Rc<RefCell<Keys>> = Rc::default();
+        let mut listener = Listener(Rc::clone(&keys));
+        let mut press = |key, character: char| {
+            listener.set_key_state(key, true);
+            listener.add_char(u32::from(character));
+        };
+        press(Key::M, 'm');
+        press(Key::M, 'm');
+        press(Key::M, 'm');
+        press(Key::Slash, '?');
+        press(Key::V, 'V');
+        press(Key::X, 'x');
+        press(Key::Escape, '\u{1b}');
+        listener.set_key_state(Key::M, false);
+        listener.set_key_state(Key::M, true);
+        listener.add_char(u32::from('m'));
+        listener.add_char(u32::MAX);
+        let expected = [
+            WindowEvent::ToggleMicrophone,
+            WindowEvent::ToggleHelp,
+            WindowEvent::ToggleCamera,
+            WindowEvent::Quit,
+            WindowEvent::ToggleMicrophone,
+        ];
+        assert_eq!(keys.borrow().events, expected);
     }
 }
