@@ -207,6 +207,11 @@ impl Endpoint {
             if by_update && matches!(response.status, 405 | 501) {
                 call.peer_allow = Some(Vec::new());
             }
+            if !call.timer.agreed && !by_update {
+                // Refused, but by somebody who is there, and that is all we wanted to know.
+                self.restart_session_timer(now, id);
+                return;
+            }
             // Once more before the session expires.
             let again = if by_update { Duration::from_secs(1) } else { Duration::from_secs(10) };
             self.call_timers.set((id, CallTimer::Refresh), now + again);

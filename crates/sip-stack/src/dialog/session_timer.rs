@@ -14,16 +14,26 @@ pub(crate) struct SessionTimer {
     /// The interval in seconds; `None` = no session timer.
     pub(super) interval: Option<u32>,
     pub(super) we_refresh: bool,
+    /// Whether the peer knows of it. If not, we refresh to see that it is still there.
+    pub(super) agreed: bool,
     /// The largest Min-SE a 422 told us.
     pub(super) min_se: u32,
 }
 
 impl SessionTimer {
+    fn floor(&self, config: &SessionTimerConfig) -> u32 {
+        config.min_se.max(self.min_se).max(90)
+    }
+
+    fn wanted(&self, config: &SessionTimerConfig) -> u32 {
+        self.interval.unwrap_or(config.expires).max(self.floor(config))
+    }
+
     /// Puts our wish into an INVITE, re-INVITE or UPDATE.
     pub(crate) fn ask(&self, config: Option<&SessionTimerConfig>, headers: &mut Headers) {
         let Some(config) = config else { return };
-        let floor = config.min_se.max(self.min_se).max(90);
-        let expires = self.interval.unwrap_or(config.expires).max(floor);
+        let floor = self.floor(config);
+        let expires = self.wanted(config);
         // Once agreed, the roles stay (RFC 4028 §7.4); at first the peer may choose.
         let refresher = match (self.interval, self.we_refresh) {
             (None, _) => "",
@@ -60,6 +70,7 @@ impl SessionTimer {
         };
         self.interval = Some(interval);
         self.we_refresh = we_refresh;
+        self.agreed = headers.list_has("Supported", "timer");
         let refresher = if we_refresh { "uas" } else { "uac" };
         response.insert("Session-Expires", format!("{interval};refresher={refresher}"));
         if !we_refresh {
@@ -67,12 +78,23 @@ impl SessionTimer {
         }
     }
 
-    /// Agrees as the client, from the 2xx (RFC 4028 §7.2).
-    pub(crate) fn accept(&mut self, config: Option<&SessionTimerConfig>, headers: &Headers) {
-        let agreed = headers.session_expires().ok().flatten().filter(|_| config.is_some());
-        self.interval = agreed.as_ref().map(|(seconds, _)| (*seconds).max(90));
-        let refresher = agreed.as_ref().and_then(|(_, value)| value.params.get("refresher"));
-        self.we_refresh = refresher.is_none_or(|who| who.eq_ignore_ascii_case("uac"));
+    /// Agrees as the client, from the 2xx (RFC 4028 §7.2). A peer without session timer does not
+    /// keep us from refreshing.
+    pub(super) fn accept(&mut self, config: Option<&SessionTimerConfig>, headers: &Headers) {
+        let agreed = headers.session_expires().ok().flatten();
+        self.agreed = agreed.is_some();
+        match (config, agreed) {
+            (None, _) => self.interval = None,
+            (Some(config), None) => {
+                self.interval = Some(self.wanted(config));
+                self.we_refresh = true;
+            }
+            (Some(_), Some((seconds, value))) => {
+                self.interval = Some(seconds.max(90));
+                let refresher = value.params.get("refresher");
+                self.we_refresh = refresher.is_none_or(|who| who.eq_ignore_ascii_case("uac"));
+            }
+        }
     }
 
     /// When to refresh and when to give up, from now.
@@ -199,7 +221,10 @@ mod tests {
         assert_eq!((timer.interval, timer.we_refresh), (Some(400), false));
         timer.ask(Some(&CONFIG), &mut request);
         assert_eq!(request.get("Session-Expires"), Some("400;refresher=uas"));
+        // a peer that knows nothing of it is refreshed by us
         timer.accept(Some(&CONFIG), &headers(&[]));
+        assert_eq!((timer.interval, timer.we_refresh, timer.agreed), (Some(400), true, false));
+        timer.accept(None, &headers(&[("Session-Expires", "400")]));
         assert_eq!(timer.interval, None);
     }
 }
