@@ -33,10 +33,9 @@ pub use clock::{MediaClock, NtpClock, NtpTime};
 pub use header::{CsrcList, HeaderBytes, Outbound, RtpHeader};
 pub use ids::{ExtRtpTime, ExtSeq, PayloadType, RtpTime, Seq, Ssrc};
 pub use packet::{AudioLevel, PacketError, PacketKind, RtpPacket, classify};
-pub use receive::jitter_buffer::{
-    AudioPayload, Frame, Inserted, JitterBuffer, JitterConfig, JitterStats, Playout,
-};
+pub use receive::jitter_buffer::JitterBuffer;
 pub use receive::loss::{LossConfig, LossDetector, LossPoll};
+pub use receive::playout::{AudioPayload, Frame, Inserted, JitterConfig, JitterStats, Playout};
 pub use receive::source::{Reception, Source, SourceError};
 pub use send::history::History;
 pub use send::rewrite::{Rewrite, RewriteKind};

@@ -298,20 +298,41 @@ impl RtpSession {
     pub fn handle_rtcp(&mut self, now: Instant, datagram: &[u8]) -> Vec<RtcpEvent> {
         let mut events = Vec::new();
         self.schedule.count(datagram.len());
-        for packet in rtcp::parse(datagram) {
+        let packets = rtcp::parse(datagram);
+        // Who leaves with this very datagram gets no new entry in any table.
+        let leaving: Vec<Ssrc> = packets
+            .iter()
+            .filter_map(|packet| match packet {
+                Rtcp::Bye(bye) => Some(&bye.ssrcs),
+                _ => None,
+            })
+            .flatten()
+            .copied()
+            .collect();
+        for packet in packets {
+            if let Rtcp::SenderReport { ssrc, .. } | Rtcp::ReceiverReport { ssrc, .. } = packet {
+                if self.is_ours(ssrc) {
+                    // An echo, or somebody with our SSRC: the rest of the datagram is about nobody else.
+                    let new = self.resolve_collision(now, ssrc);
+                    events.extend(new.map(|new| RtcpEvent::Collision { old: ssrc, new }));
+                    return events;
+                }
+                if !leaving.contains(&ssrc) {
+                    self.peers.heard_from(now, ssrc);
+                }
+            }
             match packet {
                 Rtcp::SenderReport { ssrc, info, blocks } => {
-                    if self.heard_from(now, ssrc, &mut events) {
-                        self.sender_report(now, ssrc, info, &mut events);
-                        self.report_blocks(now, ssrc, &blocks, &mut events);
-                    }
+                    self.sender_report(now, ssrc, info, &mut events);
+                    self.report_blocks(now, ssrc, &blocks, &mut events);
                 }
                 Rtcp::ReceiverReport { ssrc, blocks } => {
-                    if self.heard_from(now, ssrc, &mut events) {
-                        self.report_blocks(now, ssrc, &blocks, &mut events);
-                    }
+                    self.report_blocks(now, ssrc, &blocks, &mut events);
                 }
-                Rtcp::Sdes(chunks) => self.names(now, chunks, &mut events),
+                Rtcp::Sdes(mut chunks) => {
+                    chunks.retain(|chunk| !leaving.contains(&chunk.ssrc));
+                    self.names(now, chunks, &mut events);
+                }
                 Rtcp::Bye(bye) => self.farewells(now, &bye.ssrcs, &mut events),
                 Rtcp::Nack(nack) if self.is_ours(nack.media) => {
                     events.push(RtcpEvent::Nack { media: nack.media, seqs: nack.seqs })
@@ -325,18 +346,6 @@ impl RtpSession {
             }
         }
         events
-    }
-
-    /// Takes note that `ssrc` reports. `false` when that is one of ours: a collision or an echo.
-    fn heard_from(&mut self, now: Instant, ssrc: Ssrc, events: &mut Vec<RtcpEvent>) -> bool {
-        if self.is_ours(ssrc) {
-            if let Some(new) = self.resolve_collision(now, ssrc) {
-                events.push(RtcpEvent::Collision { old: ssrc, new });
-            }
-            return false;
-        }
-        self.peers.heard_from(now, ssrc);
-        true
     }
 
     fn sender_report(

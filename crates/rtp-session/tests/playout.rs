@@ -1,6 +1,13 @@
 //! Play-out over an emulated network on a virtual clock: what a listener would notice.
 #![allow(clippy::disallowed_methods, reason = "the virtual clock needs one Instant to start from")]
-#![allow(missing_docs, reason = "tests")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "tests"
+)]
 
 use std::time::{Duration, Instant};
 
@@ -73,7 +80,7 @@ impl Heard {
 impl Call {
     fn run(&self) -> Heard {
         let start = Instant::now();
-        let mut link: Netem<Bytes> = Netem::new(self.link.clone());
+        let mut link: Netem<Bytes> = Netem::new(self.link);
         let mut stream = SendStream::new(Ssrc(1), PayloadType::PCMU, 42);
         let mut buffer = JitterBuffer::new(JitterConfig::new(RATE, AudioPayload::PerOctet));
         let mut heard = Heard {

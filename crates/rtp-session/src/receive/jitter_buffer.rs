@@ -17,8 +17,9 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::lateness::Lateness;
+use super::playout::{AudioPayload, Frame, Inserted, JitterConfig, JitterStats, Playout};
 use crate::clock::{ticks_between, ticks_to_duration};
-use crate::{AudioLevel, ExtRtpTime, ExtSeq, PayloadType, RtpPacket, RtpTime, Seq, Ssrc};
+use crate::{AudioLevel, ExtRtpTime, ExtSeq, PayloadType, RtpPacket, RtpTime, Ssrc};
 
 /// Frames waiting at most: 300 ms of the shortest Opus frames.
 const MAX_FRAMES: usize = 128;
@@ -39,145 +40,6 @@ const LARGE_EXCESS_MS: i64 = 50;
 const QUIET: u8 = 55;
 /// Opus frames this short are discontinuous transmission (RFC 6716 §2.1.9).
 const DTX_OCTETS: usize = 2;
-
-/// How long a payload plays, in units of the RTP clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AudioPayload {
-    /// Opus: the first octets say it, always at 48000 Hz (RFC 6716 §3.1, RFC 7587 §4.1).
-    Opus,
-    /// As many units as octets: G.711, and G.722 with its clock of 8000 Hz (RFC 3551 §4.5).
-    PerOctet,
-}
-
-impl AudioPayload {
-    /// Units of the RTP clock in this payload; `None` when it cannot be played.
-    #[must_use]
-    pub fn duration(self, payload: &[u8]) -> Option<u32> {
-        let (&toc, rest) = payload.split_first()?;
-        if self == Self::PerOctet {
-            return u32::try_from(payload.len()).ok();
-        }
-        // RFC 6716 §3.1, table 2: the frame size at 48 kHz by configuration.
-        let config = toc >> 3;
-        let frame: u32 = match config {
-            0..=11 => [480, 960, 1920, 2880][usize::from(config & 3)],
-            12..=15 => [480, 960][usize::from(config & 1)],
-            _ => [120, 240, 480, 960][usize::from(config & 3)],
-        };
-        let frames = match toc & 3 {
-            0 => 1,
-            1 | 2 => 2,
-            _ => u32::from(rest.first()? & 0x3f),
-        };
-        // RFC 6716 §3.2.5: no packet is longer than 120 ms.
-        Some(frame * frames).filter(|&total| (1..=5760).contains(&total))
-    }
-}
-
-/// How a jitter buffer is to work.
-#[derive(Clone, Copy, Debug)]
-pub struct JitterConfig {
-    /// RTP clock in Hz: 48000 for Opus, 8000 for G.711 and G.722.
-    pub clock_rate: u32,
-    /// How long payloads are.
-    pub payload: AudioPayload,
-    /// The tick of the consumer: how much silence one [`Playout::Empty`] stands for.
-    pub tick: Duration,
-    /// Least target delay.
-    pub min_delay: Duration,
-    /// Most target delay: what comes later than this is lost.
-    pub max_delay: Duration,
-    /// Extension id of RFC 6464 levels, to know silence when frames have to be dropped.
-    pub audio_level_id: Option<u8>,
-}
-
-impl JitterConfig {
-    /// 20 ms ticks, 20 to 200 ms of delay.
-    #[must_use]
-    pub const fn new(clock_rate: u32, payload: AudioPayload) -> Self {
-        Self {
-            clock_rate,
-            payload,
-            tick: Duration::from_millis(20),
-            min_delay: Duration::from_millis(20),
-            max_delay: Duration::from_millis(200),
-            audio_level_id: None,
-        }
-    }
-}
-
-/// What became of a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inserted {
-    /// Waits for its time.
-    Queued,
-    /// Its time is over.
-    Late,
-    /// It is here already.
-    Duplicate,
-    /// It has no playable length (empty or malformed payload).
-    Unplayable,
-}
-
-/// A frame whose time has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame {
-    /// The encoded sound.
-    pub payload: Bytes,
-    /// Its codec.
-    pub payload_type: PayloadType,
-    /// Its sequence number.
-    pub seq: Seq,
-    /// Its media time.
-    pub timestamp: RtpTime,
-    /// How long it plays, in units of the RTP clock.
-    pub duration: u32,
-    /// The level its sender wrote on it (RFC 6464), if configured and present.
-    pub level: Option<AudioLevel>,
-}
-
-/// What to play next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Playout {
-    /// Decode and play this.
-    Frame(Frame),
-    /// A frame is missing: conceal `duration` units. `next` is the frame right after it, if it is here:
-    /// Opus may hold a coarse copy of the missing one in it (in-band FEC).
-    Missing {
-        /// Units of the RTP clock.
-        duration: u32,
-        /// For forward error correction; it will still come as a frame of its own.
-        next: Option<Bytes>,
-    },
-    /// Nobody talks: play `duration` units of silence or comfort noise.
-    Empty {
-        /// Units of the RTP clock.
-        duration: u32,
-    },
-}
-
-/// Counters, and the delay as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct JitterStats {
-    /// How long a packet on time now waits in the buffer.
-    pub delay: Duration,
-    /// How long it should.
-    pub target: Duration,
-    /// Frames played.
-    pub played: u64,
-    /// Times a frame was missing.
-    pub missing: u64,
-    /// Packets too late to be played.
-    pub late: u64,
-    /// Packets that were here already.
-    pub duplicates: u64,
-    /// Packets that came after a later one.
-    pub reordered: u64,
-    /// Frames dropped to shorten the delay.
-    pub accelerated: u64,
-    /// Times the timeline started afresh: another SSRC, a jump of the timestamps.
-    pub resyncs: u64,
-}
 
 #[derive(Clone, Debug)]
 struct Waiting {
@@ -520,4 +382,148 @@ impl JitterBuffer {
 fn is_quiet(frame: &Waiting) -> bool {
     frame.payload.len() <= DTX_OCTETS
         || frame.level.is_some_and(|level| level.level >= QUIET && !level.voice)
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+mod tests {
+    use super::*;
+    use crate::testing::packet;
+    use proptest::prelude::*;
+
+    const TICK: Duration = Duration::from_millis(20);
+
+    fn buffer() -> JitterBuffer {
+        JitterBuffer::new(JitterConfig::new(8000, AudioPayload::PerOctet))
+    }
+
+    fn timestamps(buffer: &mut JitterBuffer, now: Instant, ticks: u32) -> Vec<Option<u32>> {
+        let pops = (0..ticks).map(|i| match buffer.pop(now + TICK * i) {
+            Playout::Frame(frame) => Some(frame.timestamp.0),
+            _ => None,
+        });
+        pops.collect()
+    }
+
+    #[test]
+    fn another_ssrc_starts_afresh_at_once() {
+        let t = Instant::now();
+        let mut buffer = buffer();
+        for i in 0..3 {
+            buffer.insert(t, &packet(1, i, 160 * u32::from(i), &[0; 160]));
+        }
+        assert_eq!(buffer.len(), 3);
+        buffer.insert(t, &packet(2, 9, 7_000_000, &[0; 160]));
+        assert_eq!(timestamps(&mut buffer, t, 3), [None, Some(7_000_000), None]);
+        assert_eq!(buffer.stats().resyncs, 1);
+    }
+
+    #[test]
+    fn a_jump_of_the_timestamps_starts_afresh_at_once() {
+        let t = Instant::now();
+        let mut buffer = buffer();
+        buffer.insert(t, &packet(1, 1, 0, &[0; 160]));
+        assert_eq!(timestamps(&mut buffer, t, 2), [None, Some(0)]);
+        for timestamp in [0x7000_0000, 5, 0x9000_0000] {
+            let now = t + TICK * 2;
+            buffer.insert(now, &packet(1, 2, timestamp, &[0; 160]));
+            assert_eq!(timestamps(&mut buffer, now, 2), [None, Some(timestamp)]);
+        }
+    }
+
+    #[test]
+    fn timestamps_wrap_without_a_trace() {
+        let t = Instant::now();
+        let mut buffer = buffer();
+        let first = 0u32.wrapping_sub(160 * 5);
+        let mut played = Vec::new();
+        for i in 0..20u16 {
+            let now = t + TICK * u32::from(i);
+            let timestamp = first.wrapping_add(160 * u32::from(i));
+            buffer.insert(now, &packet(1, i.wrapping_sub(10), timestamp, &[0; 160]));
+            played.extend(timestamps(&mut buffer, now, 1));
+        }
+        let expected: Vec<_> = (0..19).map(|i| Some(first.wrapping_add(160 * i))).collect();
+        assert_eq!(played[1..], expected);
+    }
+
+    #[test]
+    fn opus_dtx_is_silence_at_once() {
+        let t = Instant::now();
+        let half = TICK / 2;
+        let mut config = JitterConfig::new(48_000, AudioPayload::Opus);
+        config.min_delay = Duration::ZERO;
+        let mut buffer = JitterBuffer::new(config);
+        buffer.insert(t, &packet(1, 1, 0, &[0xf8, 1, 2, 3, 4]));
+        assert!(matches!(buffer.pop(t + half), Playout::Frame(_)));
+        assert!(matches!(
+            buffer.pop(t + TICK + half),
+            Playout::Missing { duration: 960, next: None }
+        ));
+        buffer.insert(t + TICK * 3, &packet(1, 2, 960 * 3, &[0xf8, 0]));
+        assert!(matches!(buffer.pop(t + TICK * 3 + half), Playout::Frame(_)));
+        for i in 4..20 {
+            assert_eq!(buffer.pop(t + TICK * i + half), Playout::Empty { duration: 960 });
+        }
+    }
+
+    #[test]
+    fn a_consumer_that_stands_still_is_no_leak() {
+        let t = Instant::now();
+        let mut buffer = buffer();
+        for i in 0..10_000u32 {
+            buffer.insert(t + TICK * i, &packet(1, i as u16, i * 160, &[0; 160]));
+        }
+        assert!(buffer.len() <= MAX_FRAMES);
+        // When it wakes up, it hears the present.
+        let played = timestamps(&mut buffer, t + TICK * 10_000, 2);
+        assert!(played.iter().flatten().all(|at| *at >= 9_990 * 160), "{played:?}");
+    }
+
+    #[test]
+    fn silent_frames_are_dropped_first() {
+        let t = Instant::now();
+        let mut config = JitterConfig::new(48_000, AudioPayload::Opus);
+        config.min_delay = Duration::from_millis(200);
+        let mut buffer = JitterBuffer::new(config);
+        for i in 0..20u16 {
+            // Frame 3 is discontinuous transmission, the others are speech.
+            let payload: &[u8] = if i == 3 { &[0xf8, 0] } else { &[0xf8, 1, 2, 3, 4] };
+            buffer.insert(t, &packet(1, i, 960 * u32::from(i), payload));
+        }
+        // All came at once, so the last one was the fastest: 380 ms too much delay for the first.
+        let mut played = Vec::new();
+        for i in 0..30 {
+            if let Playout::Frame(frame) = buffer.pop(t + TICK * i) {
+                played.push(frame.seq.0);
+            }
+        }
+        assert!(!played.contains(&3), "{played:?}");
+        assert!(played.windows(2).all(|pair| pair[0] < pair[1]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        /// Any packets at any time: no panic, every answer moves on, memory is bounded.
+        #[test]
+        fn any_packets(opus: bool, steps in prop::collection::vec(
+            (0u32..3, any::<u16>(), prop_oneof![0u32..20_000, any::<u32>()],
+             prop::collection::vec(any::<u8>(), 0..4), 0u64..400), 0..60))
+        {
+            let mut now = Instant::now();
+            let payload = if opus { AudioPayload::Opus } else { AudioPayload::PerOctet };
+            let mut buffer = JitterBuffer::new(JitterConfig::new(48_000, payload));
+            for (ssrc, seq, timestamp, payload, wait) in steps {
+                buffer.insert(now, &packet(ssrc / 2, seq, timestamp, &payload));
+                prop_assert!(buffer.len() <= MAX_FRAMES);
+                now += Duration::from_millis(wait);
+                let duration = match buffer.pop(now) {
+                    Playout::Frame(frame) => frame.duration,
+                    Playout::Missing { duration, .. } | Playout::Empty { duration } => duration,
+                };
+                prop_assert!(duration > 0 && duration <= 5760);
+            }
+        }
+    }
 }

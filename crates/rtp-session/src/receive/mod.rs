@@ -3,4 +3,5 @@
 pub mod jitter_buffer;
 mod lateness;
 pub mod loss;
+pub mod playout;
 pub mod source;

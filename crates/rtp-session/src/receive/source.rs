@@ -320,9 +320,10 @@ mod tests {
 
     #[test]
     fn sequence_numbers_of_rfc_3550_a1() {
+        type Expected = Result<(i64, bool, bool), SourceError>;
         let t = Instant::now();
         // (input, extended number relative to the first, late, restarted) or the reason for refusal.
-        let rows: &[(u16, Result<(i64, bool, bool), SourceError>)] = &[
+        let rows: &[(u16, Expected)] = &[
             (65530, Ok((0, false, false))),
             (65535, Ok((5, false, false))),
             (2, Ok((8, false, false))),

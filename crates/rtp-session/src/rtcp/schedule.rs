@@ -152,3 +152,92 @@ impl Schedule {
         self.hastened = true;
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+mod tests {
+    use super::*;
+
+    const TWO: Population = Population { members: 2, senders: 2, we_sent: true };
+
+    fn schedule(bandwidth: u32, feedback: bool, now: Instant) -> Schedule {
+        Schedule::new(ScheduleConfig { bandwidth, feedback }, now, 5)
+    }
+
+    /// Moments of reports within a time, polled when the schedule says.
+    fn run(
+        schedule: &mut Schedule,
+        start: Instant,
+        seconds: u64,
+        population: Population,
+    ) -> Vec<Duration> {
+        let mut sent = Vec::new();
+        while schedule.next() < start + Duration::from_secs(seconds) {
+            let now = schedule.next();
+            if schedule.is_due(now, population) {
+                sent.push(now - start);
+                schedule.sent(now, 100, population);
+            }
+        }
+        sent
+    }
+
+    #[test]
+    fn the_interval_of_rfc_3550_6_3_1() {
+        let t = Instant::now();
+        let mut plain = schedule(64_000, false, t);
+        assert_eq!(plain.interval(TWO), Duration::from_millis(2500), "half the minimum at first");
+        plain.sent(t, 100, TWO);
+        assert_eq!(plain.interval(TWO), Duration::from_secs(5));
+        // 400 octets/s for RTCP, three quarters for the 1000 - 1 receivers, 128 octets each.
+        let crowd = Population { members: 1000, senders: 1, we_sent: false };
+        let expected = 128.0 * 999.0 / (400.0 * 0.75);
+        assert!((plain.interval(crowd).as_secs_f64() - expected).abs() < 0.01);
+        // A quarter for the one sender.
+        let sender = Population { we_sent: true, ..crowd };
+        assert_eq!(plain.interval(sender), Duration::from_secs(5));
+        // 360 / (bandwidth in kbit/s), within 1 to 5 s.
+        for (bandwidth, seconds) in [(20_000, 5.0), (180_000, 2.0), (2_000_000, 1.0)] {
+            let mut reduced = schedule(bandwidth, true, t);
+            reduced.sent(t, 100, TWO);
+            assert!((reduced.interval(TWO).as_secs_f64() - seconds).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn reports_come_at_random_about_every_five_seconds() {
+        let t = Instant::now();
+        let sent = run(&mut schedule(64_000, false, t), t, 10_000, TWO);
+        let gaps: Vec<f64> = sent.windows(2).map(|w| (w[1] - w[0]).as_secs_f64()).collect();
+        let mean = gaps.iter().sum::<f64>() / gaps.len() as f64;
+        assert!((4.7..5.3).contains(&mean), "mean {mean}");
+        let (least, most) = gaps.iter().fold((f64::MAX, 0f64), |(a, b), g| (a.min(*g), b.max(*g)));
+        assert!(
+            least > 0.5 * 5.0 / COMPENSATION && most < 2.0 * 1.5 * 5.0 / COMPENSATION,
+            "{least} to {most}"
+        );
+        assert!(most - least > 2.0, "not random: {least} to {most}");
+    }
+
+    #[test]
+    fn a_grown_group_waits_longer() {
+        let t = Instant::now();
+        let mut schedule = schedule(64_000, false, t);
+        let crowd = Population { members: 10_000, senders: 0, we_sent: false };
+        assert!(!schedule.is_due(schedule.next(), crowd));
+        assert!(schedule.next() > t + Duration::from_secs(100));
+        // They leave again: the timer comes back (§6.3.4).
+        schedule.members_left(t + Duration::from_secs(3), 2);
+        assert!(schedule.next() < t + Duration::from_secs(4));
+    }
+
+    #[test]
+    fn haste_is_heeded_once() {
+        let t = Instant::now();
+        let mut schedule = schedule(64_000, false, t);
+        schedule.hasten(t);
+        assert!(schedule.is_due(t, TWO));
+        schedule.sent(t, 100, TWO);
+        assert!(!schedule.is_due(t, TWO));
+    }
+}

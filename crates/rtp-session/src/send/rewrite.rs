@@ -310,3 +310,205 @@ impl Pictures {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+mod tests {
+    use super::*;
+    use crate::testing::{marked, packet};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    fn rewrite(kind: RewriteKind) -> Rewrite {
+        let payload_type = PayloadType::new(100).unwrap();
+        Rewrite::new(Ssrc(9), payload_type, kind, 90_000, 77)
+    }
+
+    fn read(outbound: &Outbound) -> (RtpPacket, Descriptor, Vec<u8>) {
+        let packet = RtpPacket::parse(outbound.to_bytes()).unwrap();
+        let (descriptor, len) = Descriptor::parse(packet.payload_ref()).unwrap();
+        let rest = packet.payload_ref()[len..].to_vec();
+        (packet, descriptor, rest)
+    }
+
+    /// One VP8 packet: key or not, first of its picture or not.
+    fn vp8(id: Option<PictureId>, tl0: Option<u8>, start: bool, key: bool) -> Vec<u8> {
+        let mut octets = [0; 6];
+        let len = Descriptor {
+            start_of_partition: start,
+            picture_id: id,
+            tl0_pic_idx: tl0,
+            temporal: tl0.map(|_| (0, false)),
+            ..Descriptor::default()
+        }
+        .write(&mut octets);
+        let mut payload = octets[..len].to_vec();
+        payload.extend_from_slice(&[u8::from(!key), 2, 3]);
+        payload
+    }
+
+    #[test]
+    fn opaque_media_switches_at_once() {
+        let t = Instant::now();
+        let mut rewrite = rewrite(RewriteKind::Opaque);
+        assert!(rewrite.forward(t, &packet(1, 5, 0, b"a"), &CsrcList::EMPTY).is_none());
+        rewrite.switch_to(Ssrc(1));
+        assert!(!rewrite.is_waiting());
+        let a = rewrite.forward(t, &marked(1, 5, 0, b"a", true), &CsrcList::EMPTY).unwrap();
+        let b = rewrite.forward(t + 20 * MS, &packet(1, 6, 1800, b"b"), &CsrcList::EMPTY).unwrap();
+        rewrite.switch_to(Ssrc(2));
+        assert!(rewrite.forward(t, &packet(1, 7, 3600, b"x"), &CsrcList::EMPTY).is_none());
+        let csrcs: CsrcList = [Ssrc(2)].into_iter().collect();
+        let c = rewrite.forward(t + 60 * MS, &packet(2, 60000, 7, b"c"), &csrcs).unwrap();
+        assert!(rewrite.forward(t + 61 * MS, &packet(2, 59999, 6, b"x"), &csrcs).is_none());
+        let [a, b, c] = [a, b, c].map(|out| RtpPacket::parse(out.to_bytes()).unwrap());
+        assert!(a.marker() && !b.marker());
+        assert_eq!(b.seq(), a.seq().next());
+        assert_eq!(c.seq(), b.seq().next());
+        assert_eq!(b.timestamp().distance_from(a.timestamp()), 1800);
+        assert_eq!(c.timestamp().distance_from(b.timestamp()), 3600);
+        assert_eq!(c.csrcs().collect::<Vec<_>>(), [Ssrc(2)]);
+        assert_eq!((c.ssrc(), c.payload_type().get()), (Ssrc(9), 100));
+        assert_eq!(c.payload_ref(), b"c");
+    }
+
+    #[test]
+    fn the_payload_is_shared() {
+        let mut rewrite = rewrite(RewriteKind::Vp8);
+        rewrite.switch_to(Ssrc(1));
+        let input = packet(1, 5, 0, &vp8(None, None, true, true));
+        let output = rewrite.forward(Instant::now(), &input, &CsrcList::EMPTY).unwrap();
+        assert_eq!(output.payload.as_ptr(), input.payload_ref()[1..].as_ptr());
+    }
+
+    #[test]
+    fn pictures_wait_for_a_key_frame() {
+        let t = Instant::now();
+        let mut rewrite = rewrite(RewriteKind::Vp8);
+        let send = |rewrite: &mut Rewrite, seq, start, key| {
+            let payload = vp8(Some(PictureId::Short(1)), None, start, key);
+            rewrite.forward(t, &packet(1, seq, 0, &payload), &CsrcList::EMPTY).is_some()
+        };
+        rewrite.switch_to(Ssrc(1));
+        assert!(rewrite.is_waiting());
+        assert!(!send(&mut rewrite, 1, true, false));
+        assert!(!send(&mut rewrite, 2, false, true));
+        assert!(rewrite.is_waiting());
+        assert!(send(&mut rewrite, 3, true, true));
+        assert!(!rewrite.is_waiting());
+        assert!(send(&mut rewrite, 4, true, false));
+        rewrite.switch_to(Ssrc(1));
+        assert!(send(&mut rewrite, 5, true, false), "no switch, no wait");
+        rewrite.stop();
+        assert!(!rewrite.is_waiting());
+        assert!(!send(&mut rewrite, 6, true, true));
+    }
+
+    /// Rows of (source, sequence number, picture id, TL0PICIDX, key), and what they become relative to the
+    /// first that came out: (sequence number, picture, TL0PICIDX).
+    #[test]
+    fn picture_numbers_follow_each_other_across_sources() {
+        use PictureId::{Long, Short};
+        type Row = (u32, u16, Option<PictureId>, Option<u8>, bool, Option<(u16, u16, Option<u8>)>);
+        let rows: &[Row] = &[
+            (1, 10, Some(Short(126)), Some(254), true, Some((0, 0, Some(0)))),
+            (1, 11, Some(Short(127)), Some(255), false, Some((1, 1, Some(1)))),
+            (1, 13, Some(Short(1)), Some(1), false, Some((3, 3, Some(3)))),
+            (1, 12, Some(Short(0)), Some(0), false, Some((2, 2, Some(2)))),
+            // Another source with 15 bits.
+            (2, 500, Some(Long(32766)), Some(7), false, None),
+            (2, 501, Some(Long(32767)), Some(8), true, Some((4, 4, Some(4)))),
+            (2, 502, Some(Long(0)), Some(9), false, Some((5, 5, Some(5)))),
+            (2, 500, Some(Long(32766)), Some(7), false, None),
+            // One without any numbers: counted by timestamp (the row index here).
+            (3, 65535, None, None, true, Some((6, 6, None))),
+            (3, 0, None, None, false, Some((7, 7, None))),
+            (3, 1, None, None, false, Some((8, 8, None))),
+            // And back, where the numbers have gone on meanwhile.
+            (1, 900, Some(Short(50)), Some(100), true, Some((9, 9, Some(6)))),
+            (1, 901, Some(Short(51)), Some(100), false, Some((10, 10, Some(6)))),
+            // A source that restarts its sequence numbers is a new one.
+            (1, 40000, Some(Short(90)), Some(1), false, None),
+            (1, 40001, Some(Short(91)), Some(2), true, Some((11, 11, Some(7)))),
+        ];
+        let t = Instant::now();
+        let mut rewrite = rewrite(RewriteKind::Vp8);
+        let mut first: Option<(u16, u16, u8)> = None;
+        for (i, &(source, seq, id, tl0, key, expected)) in rows.iter().enumerate() {
+            rewrite.switch_to(Ssrc(source));
+            let input = packet(source, seq, i as u32, &vp8(id, tl0, true, key));
+            let output = rewrite.forward(t, &input, &CsrcList::EMPTY);
+            let got = output.map(|output| {
+                let (packet, descriptor, rest) = read(&output);
+                assert_eq!(rest, [u8::from(!key), 2, 3]);
+                let Some(Long(picture)) = descriptor.picture_id else {
+                    panic!("row {i}: {descriptor:?}");
+                };
+                let tl0 = descriptor.tl0_pic_idx;
+                let base = *first.get_or_insert((packet.seq().0, picture, tl0.unwrap_or(0)));
+                (
+                    packet.seq().0.wrapping_sub(base.0),
+                    picture.wrapping_sub(base.1) & 0x7fff,
+                    tl0.map(|tl0| tl0.wrapping_sub(base.2)),
+                )
+            });
+            assert_eq!(got, expected, "row {i}");
+        }
+    }
+
+    #[test]
+    fn what_is_skipped_leaves_no_hole() {
+        let t = Instant::now();
+        let mut rewrite = rewrite(RewriteKind::Vp8);
+        rewrite.switch_to(Ssrc(1));
+        let mut last = None;
+        for i in 0..50u16 {
+            let id = Some(PictureId::Short((i % 128) as u8));
+            let input = packet(1, 100 + i, u32::from(i) * 3000, &vp8(id, None, true, i == 0));
+            // Padding to probe for bandwidth, and whole pictures on purpose.
+            if i % 5 == 4 {
+                let padding = packet(1, 100 + i, u32::from(i) * 3000, &[]);
+                assert!(rewrite.forward(t, &padding, &CsrcList::EMPTY).is_none());
+                continue;
+            }
+            if i % 3 == 2 {
+                rewrite.skip(t, &input);
+                continue;
+            }
+            let (packet, _, _) = read(&rewrite.forward(t, &input, &CsrcList::EMPTY).unwrap());
+            if let Some(last) = last.replace(packet.seq()) {
+                assert_eq!(packet.seq(), last.next(), "packet {i}");
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        /// Any packets of any sources: no panic, only the chosen source, always the outgoing identity.
+        #[test]
+        fn any_packets(packets in prop::collection::vec(
+            (0u32..3, any::<u16>(), any::<u32>(), prop::collection::vec(any::<u8>(), 0..10), 0u8..8), 0..30), vp8: bool)
+        {
+            let t = Instant::now();
+            let mut rewrite = rewrite(if vp8 { RewriteKind::Vp8 } else { RewriteKind::Opaque });
+            for (source, seq, timestamp, payload, action) in packets {
+                let input = packet(source, seq, timestamp, &payload);
+                match action {
+                    0 => rewrite.switch_to(Ssrc(source)),
+                    1 => rewrite.skip(t, &input),
+                    _ => {
+                        let chosen = rewrite.source();
+                        if let Some(output) = rewrite.forward(t, &input, &CsrcList::EMPTY) {
+                            prop_assert_eq!(chosen, Some(Ssrc(source)));
+                            prop_assert_eq!(output.ssrc(), Ssrc(9));
+                            prop_assert!(RtpPacket::parse(output.to_bytes()).is_ok());
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -218,3 +218,197 @@ impl Assembler {
         self.want_key_frame = true;
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+mod tests {
+    use super::*;
+    use crate::testing::marked;
+    use crate::vp8::Packetizer;
+    use proptest::prelude::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// Frames of the given sizes as packets; the first octet says whether it is a key frame.
+    fn packets(frames: &[(bool, usize)]) -> Vec<(ExtSeq, RtpPacket)> {
+        let mut packetizer = Packetizer::new(100, 1);
+        let mut out = Vec::new();
+        for (i, &(key, size)) in frames.iter().enumerate() {
+            let mut frame = vec![i as u8; size.max(1)];
+            frame[0] = u8::from(!key);
+            for part in packetizer.split(&frame.into()) {
+                let payload = [part.descriptor(), &part.payload].concat();
+                let seq = ExtSeq(0x1_fffe + out.len() as u64);
+                let packet = marked(1, seq.wire().0, i as u32 * 3000, &payload, part.last);
+                out.push((seq, packet));
+            }
+        }
+        out
+    }
+
+    fn drain(assembler: &mut Assembler, now: Instant) -> Vec<(bool, usize)> {
+        std::iter::from_fn(|| assembler.pop(now))
+            .map(|frame| (frame.key, frame.data.len()))
+            .collect()
+    }
+
+    fn default() -> Assembler {
+        Assembler::new(AssemblerConfig::default())
+    }
+
+    #[test]
+    fn frames_come_out_as_they_went_in() {
+        let t = Instant::now();
+        let frames = [(true, 1000), (false, 1), (false, 96), (false, 97), (true, 500)];
+        let mut assembler = default();
+        let mut got = Vec::new();
+        for (seq, packet) in packets(&frames) {
+            assembler.push(t, seq, &packet);
+            got.extend(drain(&mut assembler, t));
+        }
+        assert_eq!(got, frames);
+        assert!(!assembler.want_key_frame());
+    }
+
+    #[test]
+    fn payloads_keep_their_limit_and_are_even() {
+        let mut packetizer = Packetizer::new(1200, 1);
+        let frame = Bytes::from(vec![0; 1300]);
+        let parts: Vec<_> = packetizer.split(&frame).collect();
+        let sizes: Vec<_> = parts.iter().map(|part| part.payload.len()).collect();
+        assert_eq!(sizes, [650, 650]);
+        assert_eq!(parts[1].payload.as_ptr(), frame[650..].as_ptr(), "shared");
+        assert_eq!(packetizer.split(&Bytes::new()).count(), 0);
+        for part in packetizer.split(&Bytes::from(vec![0; 12_345])) {
+            assert!(part.payload.len() + part.descriptor().len() <= 1200);
+        }
+    }
+
+    #[test]
+    fn a_packet_sent_again_fills_the_hole() {
+        let t = Instant::now();
+        let all = packets(&[(true, 300), (false, 300), (false, 50)]);
+        let mut assembler = default();
+        for (seq, packet) in all.iter().filter(|(seq, _)| *seq != all[5].0) {
+            assembler.push(t, *seq, packet);
+        }
+        assert_eq!(drain(&mut assembler, t + 100 * MS), [(true, 300)]);
+        assembler.push(t + 100 * MS, all[5].0, &all[5].1);
+        assert_eq!(drain(&mut assembler, t + 100 * MS), [(false, 300), (false, 50)]);
+        // What is over is ignored.
+        assembler.push(t, all[5].0, &all[5].1);
+        assert_eq!(drain(&mut assembler, t + 1000 * MS), []);
+        assert!(!assembler.want_key_frame());
+    }
+
+    #[test]
+    fn a_hole_that_stays_costs_everything_until_a_key_frame() {
+        let t = Instant::now();
+        let all = packets(&[
+            (true, 300),
+            (false, 300),
+            (false, 50),
+            (false, 50),
+            (true, 200),
+            (false, 10),
+        ]);
+        let mut assembler = default();
+        let lost = all[5].0;
+        let (before, after) =
+            all.split_at(all.iter().position(|(_, p)| p.timestamp().0 == 9000).unwrap());
+        for (seq, packet) in before.iter().filter(|(seq, _)| *seq != lost) {
+            assembler.push(t, *seq, packet);
+        }
+        assert_eq!(drain(&mut assembler, t), [(true, 300)]);
+        assert!(!assembler.want_key_frame(), "it may still come");
+        assert_eq!(assembler.poll_timeout(), Some(t + 250 * MS));
+        assert_eq!(drain(&mut assembler, t + 250 * MS), []);
+        assert!(assembler.want_key_frame());
+        for (seq, packet) in after {
+            assembler.push(t + 300 * MS, *seq, packet);
+        }
+        assert_eq!(drain(&mut assembler, t + 300 * MS), [(true, 200), (false, 10)]);
+        assert!(!assembler.want_key_frame());
+    }
+
+    #[test]
+    fn a_key_frame_ends_the_wait() {
+        let t = Instant::now();
+        let all = packets(&[(true, 300), (false, 300), (true, 200)]);
+        let mut assembler = default();
+        let mut got = Vec::new();
+        for (seq, packet) in all.iter().filter(|(seq, _)| *seq != all[5].0) {
+            assembler.push(t, *seq, packet);
+            got.extend(drain(&mut assembler, t));
+        }
+        assert_eq!(got, [(true, 300), (true, 200)]);
+        assert!(!assembler.want_key_frame());
+    }
+
+    #[test]
+    fn nothing_is_shown_before_the_first_key_frame() {
+        let t = Instant::now();
+        let mut assembler = default();
+        for (seq, packet) in packets(&[(false, 300), (false, 20), (true, 20)]) {
+            assert!(assembler.want_key_frame());
+            assembler.push(t, seq, &packet);
+        }
+        assert_eq!(drain(&mut assembler, t), [(true, 20)]);
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let t = Instant::now();
+        let mut assembler =
+            Assembler::new(AssemblerConfig { max_packets: 50, ..AssemblerConfig::default() });
+        let all = packets(&[(false, 96 * 500)]);
+        for (seq, packet) in &all {
+            assembler.push(t, *seq, packet);
+            assert!(assembler.pieces.len() <= 50);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        /// Any packets in any order: no panic, and every frame starts where a frame starts.
+        #[test]
+        fn any_packets(input in prop::collection::vec((0u64..40, 0u32..8, any::<bool>(),
+            prop::collection::vec(any::<u8>(), 0..6)), 0..60))
+        {
+            let t = Instant::now();
+            let mut assembler = default();
+            let mut first = true;
+            for (i, (seq, timestamp, marker, payload)) in input.into_iter().enumerate() {
+                let now = t + i as u32 * 10 * MS;
+                assembler.push(now, ExtSeq(70_000 + seq), &marked(1, seq as u16, timestamp, &payload, marker));
+                while let Some(frame) = assembler.pop(now) {
+                    prop_assert!(!frame.data.is_empty());
+                    prop_assert!(frame.key || !first);
+                    first = false;
+                }
+            }
+        }
+
+        /// Packets shuffled within a short distance and doubled make the same frames.
+        #[test]
+        fn order_does_not_matter(swaps in prop::collection::vec(0usize..100, 0..40), sizes in prop::collection::vec(1usize..500, 1..20)) {
+            let t = Instant::now();
+            let frames: Vec<_> = sizes.iter().enumerate().map(|(i, size)| (i == 0, *size)).collect();
+            let mut all = packets(&frames);
+            for at in swaps {
+                if at + 1 < all.len() && at > 3 {
+                    all.swap(at, at + 1);
+                }
+            }
+            let mut assembler = default();
+            let mut got = Vec::new();
+            for (seq, packet) in &all {
+                assembler.push(t, *seq, packet);
+                assembler.push(t, *seq, packet);
+                got.extend(drain(&mut assembler, t));
+            }
+            prop_assert_eq!(got, frames);
+        }
+    }
+}

@@ -109,3 +109,77 @@ impl Descriptor {
         len
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn descriptors_of_rfc_7741() {
+        type Row<'a> = (&'a [u8], Option<(Descriptor, usize)>);
+        let plain = Descriptor::default();
+        let rows: &[Row<'_>] = &[
+            (&[], None),
+            (&[0x10], Some((Descriptor { start_of_partition: true, ..plain }, 1))),
+            (&[0x27, 9], Some((Descriptor { non_reference: true, partition: 7, ..plain }, 1))),
+            (&[0x80], None),
+            (&[0x80, 0x80], None),
+            // §4.2: seven bits, fifteen bits.
+            (
+                &[0x90, 0x80, 0x11],
+                Some((
+                    Descriptor {
+                        start_of_partition: true,
+                        picture_id: Some(PictureId::Short(17)),
+                        ..plain
+                    },
+                    3,
+                )),
+            ),
+            (
+                &[0x80, 0x80, 0x92, 0x34],
+                Some((Descriptor { picture_id: Some(PictureId::Long(0x1234)), ..plain }, 4)),
+            ),
+            (&[0x80, 0x80, 0x92], None),
+            // Everything: I, L, T, K.
+            (
+                &[0x90, 0xf0, 0x80, 0x01, 0x2a, 0xa5, 0xff],
+                Some((
+                    Descriptor {
+                        start_of_partition: true,
+                        picture_id: Some(PictureId::Long(1)),
+                        tl0_pic_idx: Some(42),
+                        temporal: Some((2, true)),
+                        key_idx: Some(5),
+                        ..plain
+                    },
+                    6,
+                )),
+            ),
+            // T without K, K without T share an octet.
+            (&[0x80, 0x20, 0x5f], Some((Descriptor { temporal: Some((1, false)), ..plain }, 3))),
+            (&[0x80, 0x10, 0xc3], Some((Descriptor { key_idx: Some(3), ..plain }, 3))),
+            (&[0x80, 0x40], None),
+        ];
+        for (bytes, expected) in rows {
+            assert_eq!(Descriptor::parse(bytes), *expected, "{bytes:02x?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+        #[test]
+        fn what_is_read_is_written_the_same(payload in prop::collection::vec(any::<u8>(), 0..12)) {
+            if let Some((descriptor, len)) = Descriptor::parse(&payload) {
+                prop_assert!(len <= 6 && len <= payload.len());
+                let mut out = [0; 6];
+                let written = descriptor.write(&mut out);
+                prop_assert_eq!(Descriptor::parse(&out[..written]).map(|(d, _)| d), Some(descriptor));
+            }
+            let _ = crate::vp8::starts_key_frame(&payload);
+            let _ = crate::vp8::frame_size(&payload);
+        }
+    }
+}

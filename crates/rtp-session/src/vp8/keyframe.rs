@@ -36,3 +36,34 @@ pub fn frame_size(frame: &[u8]) -> Option<(u16, u16)> {
     let height = u16::from_le_bytes([head[8], head[9]]) & 0x3fff;
     Some((width, height))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_frames_and_their_size() {
+        // RFC 6386 §9.1: 640x480 with scaling bits set, shown, version 0.
+        let frame = [0x10, 0x02, 0x00, 0x9d, 0x01, 0x2a, 0x80, 0x42, 0xe0, 0x81, 0xff];
+        assert!(is_key_frame(&frame));
+        assert_eq!(frame_size(&frame), Some((640, 480)));
+        assert_eq!(frame_size(&frame[..9]), None);
+        let mut wrong = frame;
+        wrong[3] = 0;
+        assert_eq!(frame_size(&wrong), None);
+        let mut inter = frame;
+        inter[0] |= 1;
+        assert_eq!(frame_size(&inter), None);
+        assert!(!is_key_frame(&[]));
+    }
+
+    #[test]
+    fn starts_are_partition_zero_with_content() {
+        assert!(starts_key_frame(&[0x10, 0x00]));
+        assert!(!starts_key_frame(&[0x10, 0x01]));
+        assert!(starts_picture(&[0x10, 0x01]));
+        assert!(!starts_picture(&[0x00, 0x00]));
+        assert!(!starts_picture(&[0x11, 0x00]), "another partition");
+        assert!(!starts_picture(&[0x10]), "nothing in it");
+    }
+}
