@@ -92,6 +92,11 @@ impl Registrar {
         if !contact.uri.is_sip() {
             return Err(Reject::new(400).because("a contact must be a sip: URI"));
         }
+        // Calls to it would come back to us, and fork again, until Max-Forwards ends it.
+        let target = (contact.uri.host.ip(), contact.uri.port.unwrap_or(5060));
+        if self.settings.listen.iter().any(|own| (Some(own.ip()), own.port()) == target) {
+            return Err(Reject::new(403).because("this contact is the registrar itself"));
+        }
         // A malformed expires parameter means 3600 (RFC 3261 §20.10).
         let own = contact.params.get("expires").map(|text| text.parse().unwrap_or(3600));
         let seconds = own.or(common).map(|s| Duration::from_secs(u64::from(s)));

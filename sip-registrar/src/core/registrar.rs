@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mixer_control::{MixerEvent, MixerReply, MixerRequest};
-use sip_stack::auth::{Algorithm, Challenger};
+use sip_stack::auth::Challenger;
 use sip_stack::endpoint::{
     CallId, ClientTransactionId, Endpoint, EndpointConfig, Event, Output as StackOutput, Transmit,
     TransmitId,
@@ -127,12 +127,7 @@ impl Registrar {
         let focus_id = tokens.hex(8);
         Registrar {
             endpoint: Endpoint::new(config, tokens.seed()),
-            challenger: Challenger::new(
-                now,
-                &settings.realm,
-                &[Algorithm::Sha256, Algorithm::Md5],
-                tokens.seed(),
-            ),
+            challenger: Challenger::new(now, &settings.realm, &settings.digest, tokens.seed()),
             clock: WallClock::new(now, unix),
             location: Location::new(settings.max_bindings_per_account, settings.max_bindings),
             directory: Directory::new(

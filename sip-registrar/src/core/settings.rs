@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use sip_stack::auth::Algorithm;
 use sip_stack::message::Host;
 
 use super::accounts::Accounts;
@@ -35,6 +36,8 @@ impl Guests {
 pub struct Settings {
     /// Realm of digest challenges (RFC 7616 §3.3); constant, for stored HA1 values hold it.
     pub realm: String,
+    /// Digest algorithms to offer, strongest first (RFC 8760 §2.4).
+    pub digest: Vec<Algorithm>,
     /// Domain names that are ours; empty means that any host is.
     pub domains: Vec<String>,
     /// The addresses listened on, with their real ports.

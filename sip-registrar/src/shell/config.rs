@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use sip_registrar::{Account, Accounts, Guests, Settings};
+use sip_stack::auth::Algorithm;
 
 /// Everything the file may say. `--print-config` prints [`TEMPLATE`], which documents each key.
 #[derive(Debug, Clone, PartialEq, Deserialize, Default)]
@@ -27,8 +28,18 @@ pub(crate) struct Sip {
     pub(crate) listen: Vec<SocketAddr>,
     pub(crate) domains: Vec<String>,
     pub(crate) realm: String,
+    pub(crate) digest: Vec<DigestName>,
     pub(crate) guests: GuestRule,
     pub(crate) max_calls: usize,
+}
+
+/// One of `sip.digest`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum DigestName {
+    #[serde(rename = "SHA-256")]
+    Sha256,
+    #[serde(rename = "MD5")]
+    Md5,
 }
 
 /// `sip.guests`
@@ -96,12 +107,22 @@ impl std::fmt::Debug for AccountEntry {
     }
 }
 
+impl DigestName {
+    fn algorithm(self) -> Algorithm {
+        match self {
+            DigestName::Sha256 => Algorithm::Sha256,
+            DigestName::Md5 => Algorithm::Md5,
+        }
+    }
+}
+
 impl Default for Sip {
     fn default() -> Self {
         Sip {
             listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060)],
             domains: Vec::new(),
             realm: "parley".into(),
+            digest: vec![DigestName::Sha256, DigestName::Md5],
             guests: GuestRule::Loopback,
             max_calls: 10_000,
         }
@@ -165,6 +186,9 @@ impl Config {
         if self.sip.listen.is_empty() {
             bail!("sip.listen: at least one address is needed");
         }
+        if self.sip.digest.is_empty() {
+            bail!("sip.digest: at least one algorithm is needed");
+        }
         let r = &self.registration;
         if r.min_expires > r.default_expires || r.default_expires > r.max_expires {
             bail!(
@@ -221,6 +245,7 @@ impl Config {
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
         Ok(Settings {
             realm: self.sip.realm.clone(),
+            digest: self.sip.digest.iter().map(|name| name.algorithm()).collect(),
             domains: self.sip.domains.clone(),
             listen: bound.to_vec(),
             guests,
@@ -284,6 +309,7 @@ mod tests {
             "listen",
             "domains",
             "realm",
+            "digest",
             "guests",
             "max_calls",
             "default_expires",
@@ -321,6 +347,8 @@ mod tests {
     fn senseless_values_are_refused_with_their_key() {
         for (text, key) in [
             ("[sip]\nlisten = []", "sip.listen"),
+            ("[sip]\ndigest = []", "sip.digest"),
+            ("[sip]\ndigest = [\"ROT13\"]", "ROT13"),
             ("[sip]\nrealm = \"a\\\"b\"", "sip.realm"),
             ("[registration]\nmin_expires = 9000", "min_expires"),
             ("[mixer]\ntimeout = 0", "mixer.timeout"),

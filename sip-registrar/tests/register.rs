@@ -1,0 +1,212 @@
+//! REGISTER against the core: digest, bindings, bounds (RFC 3261 §10.3, RFC 7616, RFC 8760).
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+mod lab;
+
+use std::time::Duration;
+
+use lab::{Lab, Phone, last_response, settings};
+use sip_registrar::Guests;
+use sip_stack::message::Message;
+
+fn alice(port: u16) -> Phone {
+    let mut phone = Phone::new("alice", port).with_password("wonderland");
+    phone.to = "<sip:alice@127.0.0.1>".to_owned();
+    phone
+}
+
+fn contacts(response: &sip_stack::message::Response) -> Vec<String> {
+    response.headers.get_all("Contact").map(str::to_owned).collect()
+}
+
+#[test]
+fn a_challenge_offers_sha_256_before_md5() {
+    let mut lab = Lab::new();
+    let response = last_response(alice(5070).send(&mut lab, "REGISTER", "", ""));
+    assert_eq!(response.status, 401);
+    let offers: Vec<_> = response.headers.get_all("WWW-Authenticate").collect();
+    assert_eq!(offers.len(), 2);
+    assert!(offers[0].contains("SHA-256") && offers[1].contains("MD5"), "{offers:?}");
+    assert!(offers.iter().all(|o| o.contains("realm=\"parley\"") && o.contains("qop=\"auth\"")));
+}
+
+#[test]
+fn a_registration_lists_its_bindings_and_ends() {
+    let mut lab = Lab::new();
+    let mut phone = alice(5070);
+    let response = phone.ask(&mut lab, "REGISTER", "", "");
+    assert_eq!(response.status, 200);
+    assert_eq!(contacts(&response), ["<sip:alice@127.0.0.1:5070>;expires=3600"]);
+    assert_eq!(response.headers.get("Date"), Some("Fri, 15 Jan 2027 08:00:00 GMT"));
+    assert_eq!(lab.counters().bindings, 1);
+
+    lab.wait(Duration::from_secs(100));
+    let more = "Contact: <sip:a@10.0.0.1:6000;transport=tcp>;q=0.3;expires=120\r\nExpires: 600\r\n";
+    let response = phone.ask(&mut lab, "REGISTER", more, "");
+    assert_eq!(
+        contacts(&response),
+        [
+            "<sip:alice@127.0.0.1:5070>;expires=600",
+            "<sip:a@10.0.0.1:6000;transport=tcp>;q=0.3;expires=120"
+        ]
+    );
+    lab.wait(Duration::from_secs(121));
+    assert_eq!(lab.counters().bindings, 1);
+    lab.wait(Duration::from_secs(600));
+    assert_eq!(lab.counters().bindings, 0);
+}
+
+#[test]
+fn bindings_are_removed_one_by_one_and_all_at_once() {
+    let mut lab = Lab::new();
+    let mut phone = alice(5070);
+    phone.ask(&mut lab, "REGISTER", "Contact: <sip:a@127.0.0.1:7000>\r\n", "");
+    assert_eq!(lab.counters().bindings, 2);
+    let response = phone.ask(&mut lab, "REGISTER", "Expires: 0\r\n", "");
+    assert_eq!(response.status, 200);
+    assert_eq!(contacts(&response), ["<sip:a@127.0.0.1:7000>;expires=3600"]);
+
+    let star = |phone: &mut Phone, expires: &str| {
+        let text = phone.text("REGISTER", &format!("Expires: {expires}\r\n"), "");
+        text.replace("Contact: <sip:alice@127.0.0.1:5070>", "Contact: *")
+    };
+    // Star needs Expires: 0 (RFC 3261 §10.3 step 6). The check comes after the digest, so it is
+    // seen with credentials only.
+    let text = star(&mut phone, "60");
+    lab.receive(phone.flow, &text);
+    assert_eq!(last_response(lab.take(5070)).status, 401);
+    let mixed = "Contact: *\r\nExpires: 0\r\n";
+    assert_eq!(phone.ask(&mut lab, "REGISTER", mixed, "").status, 400);
+    assert_eq!(lab.counters().bindings, 1);
+}
+
+#[test]
+fn times_are_bounded() {
+    let mut lab = Lab::new();
+    let mut phone = alice(5070);
+    let response = phone.ask(&mut lab, "REGISTER", "Expires: 59\r\n", "");
+    assert_eq!(response.status, 423);
+    assert_eq!(response.headers.get("Min-Expires"), Some("60"));
+    let response = phone.ask(&mut lab, "REGISTER", "Expires: 4000000000\r\n", "");
+    assert_eq!(contacts(&response), ["<sip:alice@127.0.0.1:5070>;expires=7200"]);
+}
+
+#[test]
+fn wrong_passwords_and_unknown_users_look_the_same() {
+    let mut lab = Lab::new();
+    let mut wrong = alice(5070).with_password("guess");
+    let mut nobody = Phone::new("mallory", 5071).with_password("guess");
+    let responses =
+        [wrong.ask(&mut lab, "REGISTER", "", ""), nobody.ask(&mut lab, "REGISTER", "", "")];
+    for response in responses {
+        assert_eq!(response.status, 401);
+        assert!(!response.headers.get("WWW-Authenticate").unwrap().contains("stale"));
+    }
+    assert_eq!(lab.counters().bindings, 0);
+}
+
+#[test]
+fn an_account_registers_only_itself() {
+    let mut lab = Lab::new();
+    let mut phone = alice(5070);
+    phone.to = "<sip:bob@127.0.0.1>".to_owned();
+    assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 403);
+}
+
+#[test]
+fn another_domain_is_not_served_where_ours_are_named() {
+    let mut rules = settings();
+    rules.domains = vec!["example.org".to_owned()];
+    let mut lab = Lab::with(rules);
+    let mut phone = alice(5070);
+    phone.to = "<sip:alice@elsewhere.net>".to_owned();
+    assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 404);
+    for host in ["example.org", "EXAMPLE.org", "127.0.0.1"] {
+        phone.to = format!("<sip:alice@{host}>");
+        assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 200, "{host}");
+    }
+}
+
+#[test]
+fn one_account_cannot_fill_the_registrar() {
+    let mut lab = Lab::new();
+    let mut phone = alice(5070);
+    for port in 7000..7002 {
+        let more = format!("Contact: <sip:a@127.0.0.1:{port}>\r\n");
+        assert_eq!(phone.ask(&mut lab, "REGISTER", &more, "").status, 200);
+    }
+    let response = phone.ask(&mut lab, "REGISTER", "Contact: <sip:a@127.0.0.1:7003>\r\n", "");
+    assert_eq!(response.status, 403);
+    assert_eq!(lab.counters().bindings, 3);
+}
+
+#[test]
+fn a_replayed_request_is_not_carried_out_again() {
+    let mut lab = Lab::new();
+    let mut phone = alice(5070);
+    assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 200);
+    // A nonce that is too old is told from a wrong password, so that nobody is asked again.
+    lab.wait(Duration::from_secs(3600));
+    assert_eq!(lab.counters().bindings, 0);
+    assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 200);
+}
+
+#[test]
+fn contacts_that_lead_back_to_us_are_refused() {
+    let mut lab = Lab::new();
+    let mut phone = alice(5070);
+    let back = "Contact: <sip:bob@127.0.0.1:5060>\r\n";
+    assert_eq!(phone.ask(&mut lab, "REGISTER", back, "").status, 403);
+    assert_eq!(lab.counters().bindings, 0);
+}
+
+#[test]
+fn without_guests_and_accounts_everything_is_refused_politely() {
+    let mut rules = settings();
+    rules.guests = Guests::Nobody;
+    let mut lab = Lab::with(rules);
+    let mut guest = Phone::new("zoe", 5070);
+    guest.uri = format!("sip:room@{}", lab::SERVER);
+    let came = guest.send(&mut lab, "INVITE", "", lab::OFFER);
+    assert_eq!(last_response(came).status, 401);
+
+    let mut rules = settings();
+    rules.guests = Guests::Nobody;
+    rules.accounts = sip_registrar::Accounts::new();
+    let mut lab = Lab::with(rules);
+    let came = guest.send(&mut lab, "INVITE", "", lab::OFFER);
+    assert_eq!(last_response(came).status, 403);
+}
+
+#[test]
+fn other_requests_get_the_answer_of_their_rfc() {
+    let mut lab = Lab::new();
+    for (method, status) in [
+        ("DANCE", 405),
+        ("SUBSCRIBE", 405),
+        ("MESSAGE", 405),
+        ("PUBLISH", 405),
+        ("REFER", 405),
+        ("BYE", 481),
+        ("INFO", 481),
+        ("UPDATE", 481),
+    ] {
+        let mut phone = Phone::new("zoe", 5070);
+        phone.call_id = method.to_owned();
+        if status == 481 {
+            phone.to = "<sip:room@127.0.0.1>;tag=gone".to_owned();
+        }
+        let came = phone.send(&mut lab, method, "", "");
+        assert_eq!(came.len(), 1, "{method}: one answer and nothing else: {came:?}");
+        let response = last_response(came);
+        assert_eq!(response.status, status, "{method}");
+        if status == 405 {
+            let allow: Vec<_> = response.headers.get_all("Allow").collect();
+            assert!(allow.contains(&"INVITE") && !allow.contains(&"MESSAGE"), "{allow:?}");
+        }
+    }
+    let mut phone = Phone::new("zoe", 5071);
+    phone.uri = "tel:+4930123".to_owned();
+    let came = phone.send(&mut lab, "OPTIONS", "", "");
+    assert!(matches!(&came[..], [Message::Response(r)] if r.status == 416), "{came:?}");
+}
