@@ -12,6 +12,57 @@
 //! - [`vp8`]: the payload format of RFC 7741. [`dtmf`]: the telephone events of RFC 4733.
 //! - [`RtpSession`]: all the streams of one transport, seen from its reports.
 //!
+//! A packet's way in and out, on the side of a listener:
+//!
+//! ```
+//! # use std::time::{Duration, Instant};
+//! # use bytes::Bytes;
+//! use rtp_session::{
+//!     Arrival, AudioPayload, CsrcList, JitterBuffer, JitterConfig, NtpClock, PayloadType, Playout,
+//!     RtpPacket, RtpSession, SendStream, SessionConfig,
+//! };
+//!
+//! # let now = Instant::now();
+//! let mut session = RtpSession::new(
+//!     SessionConfig {
+//!         cname: "b1946ac9@parley".into(),
+//!         name: "Ann".into(),
+//!         clock: NtpClock::new(now, Duration::from_secs(1_800_000_000)),
+//!         bandwidth: 64_000,
+//!         feedback: false,
+//!         payload_types: vec![(PayloadType::PCMU, 8000)],
+//!         seed: 42,
+//!     },
+//!     now,
+//! );
+//! let mut stream = SendStream::new(session.add_sender(8000), PayloadType::PCMU, 42);
+//! let mut jitter = JitterBuffer::new(JitterConfig::new(8000, AudioPayload::PerOctet));
+//!
+//! // Out: 20 ms of sound.
+//! let packet = stream.packet(true, 0, Bytes::from_static(&[0xff; 160]), &CsrcList::EMPTY);
+//! session.sent(now, &packet);
+//! let datagram = packet.to_bytes(); // or `write_to` a buffer of one's own
+//!
+//! // In, at the other end (which would have another session).
+//! # let mut session = RtpSession::new(SessionConfig { cname: "c".into(), name: String::new(),
+//! #     clock: NtpClock::new(now, Duration::ZERO), bandwidth: 64_000, feedback: false,
+//! #     payload_types: vec![(PayloadType::PCMU, 8000)], seed: 7 }, now);
+//! let packet = RtpPacket::parse(datagram)?;
+//! if let Arrival::Received(_) = session.handle_rtp(now, &packet) {
+//!     jitter.insert(now, &packet);
+//! }
+//! // Whenever less than a tick of decoded sound is left:
+//! match jitter.pop(now + Duration::from_millis(20)) {
+//!     Playout::Frame(frame) => assert_eq!(frame.duration, 160), // decode it
+//!     Playout::Missing { .. } | Playout::Empty { .. } => panic!("it is there"),
+//! }
+//! // After every call, and when `session.poll_timeout()` comes:
+//! while let Some(report) = session.poll_rtcp(now) {
+//!     let _ = report; // send it
+//! }
+//! # Ok::<(), rtp_session::PacketError>(())
+//! ```
+//!
 //! The wire types of the crates `rtp` and `rtcp` stop here: none is part of this API.
 
 pub mod dtmf;

@@ -115,6 +115,10 @@ impl Assembler {
     fn whole_frame(&mut self) -> Option<Vp8Frame> {
         let first = self.next?;
         let last = self.end_of_frame(first)?;
+        if self.is_cut_off(last) {
+            self.jump_to(last.next());
+            return self.whole_frame();
+        }
         let mut data = Vec::new();
         let mut timestamp = None;
         let mut key = false;
@@ -164,6 +168,12 @@ impl Assembler {
             }
             seq = seq.next();
         }
+    }
+
+    /// A frame without marker right before a key frame: a mixer has switched in the middle of it.
+    fn is_cut_off(&self, last: ExtSeq) -> bool {
+        let marked = self.pieces.get(&last).is_none_or(|piece| piece.marker);
+        !marked && self.pieces.get(&last.next()).is_some_and(|next| next.key)
     }
 
     fn newest_whole_key_frame(&self) -> Option<ExtSeq> {
@@ -343,6 +353,27 @@ mod tests {
         }
         assert_eq!(got, [(true, 300), (true, 200)]);
         assert!(!assembler.want_key_frame());
+    }
+
+    #[test]
+    fn a_frame_cut_off_by_a_switch_is_not_shown() {
+        let t = Instant::now();
+        let mut assembler = default();
+        let input = [
+            (0, [0x10, 0, 0], true),
+            (1, [0x10, 1, 1], false),
+            (2, [0x10, 0, 2], true),
+            // A sender that forgets its markers is not taken for one that was cut off.
+            (3, [0x10, 1, 3], false),
+            (4, [0x10, 1, 4], true),
+        ];
+        let mut shown = Vec::new();
+        for (at, payload, marker) in input {
+            let packet = marked(1, at, u32::from(at) * 3000, &payload, marker);
+            assembler.push(t, ExtSeq(u64::from(at)), &packet);
+            shown.extend(std::iter::from_fn(|| assembler.pop(t)).map(|frame| frame.data[1]));
+        }
+        assert_eq!(shown, [0, 2, 3, 4]);
     }
 
     #[test]
