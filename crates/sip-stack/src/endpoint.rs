@@ -166,6 +166,19 @@ impl Endpoint {
         self.calls.get(&call).is_some_and(|call| call.peer_allows(method))
     }
 
+    /// Call-ID and tags of a call; `None` before there is a dialog.
+    #[must_use]
+    pub fn dialog_id(&self, call: CallId) -> Option<&DialogId> {
+        Some(&self.calls.get(&call)?.dialog.as_ref()?.id)
+    }
+
+    /// The live call with this dialog, for `Replaces` and the like (RFC 3891).
+    #[must_use]
+    pub fn find_call(&self, dialog: &DialogId) -> Option<CallId> {
+        let id = *self.dialogs.get(dialog)?;
+        self.calls.get(&id).filter(|call| call.stage != Stage::Ended).map(|_| id)
+    }
+
     pub(crate) fn emit(&mut self, event: Event) {
         self.events.push_back(event);
     }

@@ -96,9 +96,9 @@ impl Endpoint {
             ack.set_body(&body.content_type, body.bytes.clone());
         }
         let target = call.target(dialog);
-        let (target, bytes) = self.layer.ack_bytes(ack, target, &mut self.tokens);
+        let (target, bytes) = self.layer.ack_bytes(ack.clone(), target, &mut self.tokens);
         let remote_tag = dialog.id.remote_tag.clone();
-        call.acks.push(SentAck { transaction, remote_tag, target, bytes });
+        call.acks.push(SentAck { transaction, remote_tag, request: ack, target, bytes });
         let sent = call.acks.last();
         if let Some(transmit) = sent.map(|ack| transmit(id, ack)) {
             self.layer.push_transmit(transmit);
@@ -119,14 +119,14 @@ impl Endpoint {
         }
     }
 
-    /// The last ACK could not be sent: once more, back the way the peer came.
+    /// The last ACK could not be sent: once more, on the other way to the peer.
     pub(crate) fn ack_send_failed(&mut self, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(target) = call.acks.last().and_then(|ack| call.fallback(&ack.target)) else {
-            return;
-        };
+        let (Some(ack), Some(dialog)) = (call.acks.last(), &call.dialog) else { return };
+        let Some(target) = call.fallback(dialog, &ack.target) else { return };
         let Some(ack) = call.acks.last_mut() else { return };
-        ack.target = target;
+        let request = ack.request.clone();
+        (ack.target, ack.bytes) = self.layer.ack_bytes(request, target, &mut self.tokens);
         let transmit = Transmit { id: TransmitId(Origin::Nobody), ..transmit(id, ack) };
         self.layer.push_transmit(transmit);
     }

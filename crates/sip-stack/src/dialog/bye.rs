@@ -86,6 +86,7 @@ impl Endpoint {
         let Some(mut dialog) = call.dialog.take() else { return };
         let mut bye = dialog.request(Method::Bye);
         let target = call.target(&dialog);
+        let fallback = call.fallback(&dialog, &target);
         call.dialog = Some(dialog);
         if let Some(reason) = reason {
             bye.headers.push("Reason", reason);
@@ -97,7 +98,6 @@ impl Endpoint {
             credentials.authorize(&mut bye, &mut self.tokens);
         }
         call.clients += 1;
-        let fallback = call.fallback(&target);
         let user = ClientUser::Call(id, Act::Bye);
         self.layer.start_client(now, bye, target, fallback, user, &mut self.tokens);
     }

@@ -10,7 +10,7 @@ use super::state::Dialog;
 use crate::auth::Credentials;
 use crate::endpoint::{Body, ClientTransactionId, ServerTransactionId};
 use crate::flow::{Flow, Hop, Target};
-use crate::message::{Headers, Host, Method, NameAddr, Reason};
+use crate::message::{Headers, Host, Method, NameAddr, Reason, Request};
 
 /// One call, from the first INVITE until nothing of it can come any more.
 #[derive(Debug)]
@@ -100,6 +100,8 @@ pub(crate) struct Unacked {
 pub(crate) struct SentAck {
     pub(crate) transaction: ClientTransactionId,
     pub(crate) remote_tag: String,
+    /// Without Via, which depends on where it goes.
+    pub(crate) request: Request,
     pub(crate) target: Target,
     pub(crate) bytes: Bytes,
 }
@@ -242,9 +244,13 @@ impl Call {
             && self.unanswered.is_none()
     }
 
-    /// The second try if the target cannot be reached: back the way the peer came.
-    pub(crate) fn fallback(&self, target: &Target) -> Option<Target> {
-        self.flow.map(Target::Flow).filter(|fallback| fallback != target)
+    /// The second try if the target cannot be reached: back the way the peer came, or to the
+    /// Contact if that way was tried first and turns out to be closed.
+    pub(crate) fn fallback(&self, dialog: &Dialog, target: &Target) -> Option<Target> {
+        match target {
+            Target::Flow(_) => Some(Target::Hop(dialog.next_hop())),
+            Target::Hop(_) => self.flow.map(Target::Flow),
+        }
     }
 }
 

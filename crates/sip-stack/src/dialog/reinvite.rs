@@ -89,7 +89,7 @@ impl Endpoint {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(dialog) = &call.dialog else { return };
         let target = call.target(dialog);
-        let fallback = call.fallback(&target);
+        let fallback = call.fallback(dialog, &target);
         call.clients += 1;
         if request.method == Method::Invite {
             let limit = now + self.config.ring_timeout;

@@ -57,7 +57,7 @@ impl Endpoint {
             .headers
             .get_all("Require")
             .filter(|tag| !tag.is_empty())
-            .filter(|tag| !self.config.supported.iter().any(|s| s.eq_ignore_ascii_case(tag)))
+            .filter(|tag| !self.supported().any(|known| known.eq_ignore_ascii_case(tag)))
             .collect();
         if !unknown.is_empty() {
             let unsupported = [("Unsupported".to_owned(), unknown.join(", "))];

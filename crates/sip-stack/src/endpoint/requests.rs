@@ -108,7 +108,7 @@ impl Endpoint {
         let mut request = dialog.request(method);
         let dialog = state.dialog.as_ref().ok_or(SessionError::WrongState)?;
         let target = state.target(dialog);
-        let fallback = state.fallback(&target);
+        let fallback = state.fallback(dialog, &target);
         let contact = state.contact.clone();
         request.headers.push("Contact", contact);
         for (name, value) in headers {
@@ -214,10 +214,17 @@ impl Endpoint {
     /// Allow, Supported and the configured further headers.
     pub(crate) fn describe_capabilities(&self, headers: &mut Headers) {
         self.describe_methods(headers);
-        headers.push("Supported", self.config.supported.join(", "));
+        let supported: Vec<&str> = self.supported().collect();
+        headers.push("Supported", supported.join(", "));
         for (name, value) in &self.config.capabilities {
             headers.push(name, value);
         }
+    }
+
+    /// The option tags understood; `timer` only if it is switched on.
+    pub(crate) fn supported(&self) -> impl Iterator<Item = &str> {
+        let timer = self.config.session_timer.is_some();
+        self.config.supported.iter().map(String::as_str).filter(move |tag| timer || *tag != "timer")
     }
 
     fn describe_methods(&self, headers: &mut Headers) {

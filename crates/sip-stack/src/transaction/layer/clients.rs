@@ -183,7 +183,9 @@ impl Layer {
         now: Instant,
         response: Response,
     ) -> Option<ClientUser> {
-        let key = ClientKey::of_response(&response);
+        // More than one Via: the response has lost its way (RFC 3261 §8.1.3.3).
+        let ours = response.headers.get_all("Via").nth(1).is_none();
+        let key = ClientKey::of_response(&response).filter(|_| ours);
         let Some(id) = key.and_then(|key| self.client_keys.get(&key).copied()) else {
             tracing::trace!(status = response.status, "stray response dropped");
             return None;

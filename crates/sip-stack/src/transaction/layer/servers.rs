@@ -207,6 +207,12 @@ impl Layer {
             return false;
         }
         transaction.last = response.to_bytes();
+        if matches!(response.status, 401 | 407) {
+            // Some clients answer a challenge without a new CSeq number; that is no merged request.
+            if let Some(key) = transaction.merge_key.take() {
+                self.merge_keys.remove(&key);
+            }
+        }
         self.run_server(now, id, actions);
         true
     }
