@@ -484,7 +484,7 @@ fn a_challenge_is_answered_inside_the_call() {
         }
         asked += 1;
         let headers: Vec<(String, String)> = challenger
-            .challenges(now, false)
+            .challenges(now, &request, false)
             .iter()
             .map(|c| ("WWW-Authenticate".to_owned(), c.to_string()))
             .collect();

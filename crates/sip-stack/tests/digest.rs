@@ -44,7 +44,7 @@ fn unauthorized(challenges: &[AuthParams]) -> Response {
 
 impl Bench {
     fn challenge(&mut self, stale: bool) -> Response {
-        unauthorized(&self.server.challenges(self.now, stale))
+        unauthorized(&self.server.challenges(self.now, &register(), stale))
     }
     fn verify(&mut self, request: &Request) -> Verdict {
         self.server.verify(self.now, request, accounts)
@@ -63,13 +63,30 @@ fn ok() -> Verdict {
 #[test]
 fn the_strongest_comes_first_and_is_used() {
     let mut b = bench(&ALL, "alice", "secret");
-    let challenges = b.server.challenges(b.now, false);
+    let challenges = b.server.challenges(b.now, &register(), false);
     let names: Vec<_> = challenges.iter().map(|c| c.get("algorithm").unwrap()).collect();
     assert_eq!(names, ["SHA-256", "MD5"]);
     let request = b.login();
     assert_eq!(request.headers.auth("Authorization")[0].get("algorithm"), Some("SHA-256"));
     assert_eq!(b.verify(&request), ok());
     assert_eq!(b.verify(&register()), Verdict::Missing);
+}
+
+#[test]
+fn clients_that_stumble_over_sha_get_md5_alone() {
+    let mut b = bench(&ALL, "alice", "secret");
+    let mut asked = |agent: &str| {
+        let mut request = register();
+        request.headers.push("User-Agent", agent);
+        b.server.challenges(b.now, &request, false).len()
+    };
+    assert_eq!(asked("baresip v1.0.0 (x86_64/linux)"), 1);
+    assert_eq!(asked("Linphonec/5.1.65 (like baresip v1.0.0)"), 2);
+    let mut b = bench(&[Algorithm::Sha256], "alice", "secret");
+    let mut request = register();
+    request.headers.push("User-Agent", "baresip v1.0.0");
+    let challenges = b.server.challenges(b.now, &request, false);
+    assert_eq!(challenges[0].get("algorithm"), Some("SHA-256"), "never more than was configured");
 }
 
 #[test]
@@ -146,7 +163,7 @@ fn credentials_are_bound_to_method_user_and_host() {
 #[test]
 fn old_phones_without_qop_get_one_request_per_nonce() {
     let mut b = bench(&ALL, "alice", "secret");
-    let challenge = &b.server.challenges(b.now, false)[1];
+    let challenge = &b.server.challenges(b.now, &register(), false)[1];
     let old = AuthParams::new("Digest")
         .quoted("realm", "parley")
         .quoted("nonce", challenge.get("nonce").unwrap());

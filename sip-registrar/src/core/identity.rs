@@ -70,7 +70,7 @@ impl Registrar {
                 return Err(Reject::new(403).because("no guests here, and no accounts either"));
             }
         }
-        Err(self.challenge(now, false))
+        Err(self.challenge(now, request, false))
     }
 
     /// The account whose credentials the request carries (RFC 7616), or the refusal.
@@ -85,15 +85,15 @@ impl Registrar {
         };
         match self.challenger.verify(now, request, lookup) {
             Verdict::Ok { user } => Ok(user),
-            Verdict::Stale => Err(self.challenge(now, true)),
-            Verdict::Missing | Verdict::Wrong => Err(self.challenge(now, false)),
+            Verdict::Stale => Err(self.challenge(now, request, true)),
+            Verdict::Missing | Verdict::Wrong => Err(self.challenge(now, request, false)),
         }
     }
 
     /// 401 with one challenge per algorithm, strongest first (RFC 8760 §2.3).
-    pub(crate) fn challenge(&mut self, now: Instant, stale: bool) -> Reject {
+    pub(crate) fn challenge(&mut self, now: Instant, request: &Request, stale: bool) -> Reject {
         let mut reject = Reject::new(401);
-        for value in self.challenger.challenges(now, stale) {
+        for value in self.challenger.challenges(now, request, stale) {
             reject = reject.with("WWW-Authenticate", value.to_string());
         }
         reject

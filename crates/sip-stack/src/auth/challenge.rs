@@ -16,6 +16,11 @@ pub const NONCE_LIFE: Duration = Duration::from_secs(300);
 /// How many nonces in use are remembered. When there are more, the oldest become stale.
 const MAX_NONCES: usize = 10_000;
 
+/// How the User-Agent of clients begins that cannot read a 401 with a challenge of another algorithm
+/// beside MD5, in whatever order (RFC 8760 §2.4 says how they should). Seen with Debian's
+/// baresip 1.0.0, which then never registers and never calls.
+const MD5_ONLY: [&str; 2] = ["baresip v0.", "baresip v1."];
+
 /// What became of a request's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
@@ -72,8 +77,12 @@ impl Challenger {
         &self.realm
     }
 
-    /// The values of one WWW-Authenticate header each, in order, with a new nonce.
-    pub fn challenges(&mut self, now: Instant, stale: bool) -> Vec<AuthParams> {
+    /// The challenges to `request`, one WWW-Authenticate header each, in order, with a new nonce.
+    ///
+    /// A client known to give up at the sight of any algorithm but MD5 gets that one alone, if it is
+    /// offered at all. Whoever claims to be such a client weakens nobody's login but its own, and not
+    /// by more than choosing MD5 would.
+    pub fn challenges(&mut self, now: Instant, request: &Request, stale: bool) -> Vec<AuthParams> {
         self.serial += 1;
         let nonce = self.nonce(self.age(now), self.serial);
         let challenge = |algorithm: &Algorithm| {
@@ -84,7 +93,11 @@ impl Challenger {
                 .quoted("qop", "auth");
             if stale { params.token("stale", "true") } else { params }
         };
-        self.algorithms.iter().map(challenge).collect()
+        let agent = request.headers.get("User-Agent").unwrap_or_default();
+        let old = self.algorithms.contains(&Algorithm::Md5)
+            && MD5_ONLY.iter().any(|client| agent.starts_with(client));
+        let wanted = |a: &&Algorithm| !old || **a == Algorithm::Md5;
+        self.algorithms.iter().filter(wanted).map(challenge).collect()
     }
 
     /// Checks the Authorization of `request`. `lookup` gives the stored secret of a user.

@@ -32,7 +32,7 @@ impl Registrar {
     ) -> Result<(), Reject> {
         let Identity::Account(user) = identity else {
             // Guests may meet in conferences; ringing somebody's phone takes a name.
-            return Err(self.challenge(now, false));
+            return Err(self.challenge(now, request, false));
         };
         let hops = match request.headers.max_forwards() {
             Ok(Some(0)) => return Err(Reject::new(483)),
