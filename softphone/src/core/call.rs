@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use sdp::negotiate::{
     Capabilities, LocalTransport, NegotiatedLine, OfferLine, Reject, accept, answer, offer,
 };
-use sdp::{DialogSdp, Direction, MediaKind, SessionDescription};
+use sdp::{DialogSdp, Direction, MediaKind, Protocol, SessionDescription};
 use thiserror::Error;
 
 /// Our ports: one line each, in the order of the offer.
@@ -73,7 +73,7 @@ impl Call {
             .enumerate()
             .map(|(index, (kind, direction, local))| match self.lines.get(index) {
                 Some(line) => OfferLine::again(line, Some(local)).with_direction(direction),
-                None => OfferLine::new(kind, direction, local),
+                None => new_line(kind, direction, local),
             })
             .collect();
         let description = self.sdp.fit(&offer(&lines, &self.capabilities));
@@ -161,6 +161,16 @@ impl Call {
             if codec.channels > 1 { format!("/{}", codec.channels) } else { String::new() };
         Some(format!("{}/{}{channels}", codec.name, codec.clock_rate))
     }
+}
+
+/// Our audio has no feedback, so that it needs no AVPF; some phones know only AVP there.
+fn new_line(kind: MediaKind, direction: Direction, local: LocalTransport) -> OfferLine {
+    let audio = kind == MediaKind::Audio;
+    let mut line = OfferLine::new(kind, direction, local);
+    if audio {
+        line.profile = Protocol::RtpAvp;
+    }
+    line
 }
 
 fn parse(text: &str) -> Result<SessionDescription, DescriptionError> {

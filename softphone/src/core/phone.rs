@@ -148,10 +148,10 @@ impl Phone {
 
     fn invite(&mut self, now: Instant) {
         let body = Body::sdp(self.call.offer());
-        let _credentials = self.account.as_ref().map(|(user, pass)| Credentials::new(user, pass));
+        let credentials = self.account.as_ref().map(|(user, pass)| Credentials::new(user, pass));
         let invite = Invite {
             target: self.target.clone(),
-            // CREDENTIALS
+            credentials,
             ring_timeout: Some(RING),
             ..Invite::new(self.uri.clone(), self.from.clone(), Some(body))
         };
@@ -293,7 +293,8 @@ impl Phone {
             }
         }
         let State::Closing(until) = self.state else { return };
-        let quiet = self.endpoint.alive().client_transactions == 0;
+        let registration = self.registration.as_ref().is_some_and(Registration::is_busy);
+        let quiet = self.endpoint.alive().calls == 0 && !registration;
         if quiet || now >= until {
             self.state = State::Over;
             if let Some(outcome) = self.outcome.take() {

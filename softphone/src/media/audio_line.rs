@@ -1,5 +1,6 @@
 //! The audio line of a call.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -50,6 +51,7 @@ pub struct AudioSending {
 #[derive(Debug)]
 pub struct AudioLine {
     path: Path,
+    sip_host: Option<IpAddr>,
     session: RtpSession,
     stream: SendStream,
     sending: AudioSending,
@@ -67,15 +69,16 @@ impl AudioLine {
         index: usize,
         media: &NegotiatedMedia,
         config: SessionConfig,
+        sip_host: Option<IpAddr>,
     ) -> Option<Self> {
         let seed = config.seed;
         let sending = sending(media)?;
         let mut session = RtpSession::new(config, now);
         let ssrc = session.add_sender(sending.codec.clock_rate());
         let stream = SendStream::new(ssrc, PayloadType::new(media.codec.payload_type)?, seed);
-        let path = Path::new(index, media);
         let mut line = Self {
-            path,
+            path: Path::new(index, media, sip_host),
+            sip_host,
             session,
             stream,
             sending,
@@ -95,7 +98,7 @@ impl AudioLine {
         else {
             return;
         };
-        self.path = Path::new(index, media);
+        self.path = Path::new(index, media, self.sip_host);
         self.sending = sending;
         self.stream.set_payload_type(number);
         self.session.set_payload_types(line::receivable(media));
@@ -113,9 +116,8 @@ impl AudioLine {
     }
 
     /// Where the peer is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(&mut self) -> &mut Path {
+        &mut self.path
     }
 
     /// The source we send with.

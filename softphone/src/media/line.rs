@@ -1,6 +1,6 @@
 //! What audio and video lines have in common: who we are, where the peer is, what was counted.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -33,27 +33,49 @@ pub struct Datagram {
 }
 
 /// Where a line sends to and takes from.
+///
+/// Packets are taken from the hosts the description names and from the one we talk SIP with. When
+/// they come from somewhere else than the description says, as from behind a NAT, ours go there too
+/// (symmetric RTP, RFC 4961), once for each agreement (RFC 7362 §4.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Path {
     line: usize,
     rtp: Option<SocketAddr>,
     rtcp: Option<SocketAddr>,
     mux: bool,
+    sip_host: Option<IpAddr>,
+    latched: [bool; 2],
 }
 
 impl Path {
-    /// What was agreed on the line with this index.
+    /// What was agreed on the line with this index; `sip_host` is where the peer's SIP comes from.
     #[must_use]
-    pub fn new(line: usize, media: &NegotiatedMedia) -> Self {
-        Self { line, rtp: media.remote.rtp, rtcp: media.remote.rtcp, mux: media.rtcp_mux }
+    pub fn new(line: usize, media: &NegotiatedMedia, sip_host: Option<IpAddr>) -> Self {
+        let (rtp, rtcp) = (media.remote.rtp, media.remote.rtcp);
+        Self { line, rtp, rtcp, mux: media.rtcp_mux, sip_host, latched: [false; 2] }
     }
 
-    /// Whether a datagram may belong to the line: it comes from the peer's host. The port may be
-    /// another one behind a NAT.
+    /// Whether a datagram from there may belong to the line.
     #[must_use]
     pub fn accepts(&self, from: SocketAddr) -> bool {
-        let hosts = [self.rtp, self.rtcp];
-        hosts.iter().flatten().any(|peer| peer.ip() == from.ip())
+        let hosts =
+            [self.rtp.map(|peer| peer.ip()), self.rtcp.map(|peer| peer.ip()), self.sip_host];
+        hosts.iter().flatten().any(|host| *host == from.ip())
+    }
+
+    /// A good packet came from there.
+    pub fn heard(&mut self, channel: Channel, from: SocketAddr) {
+        let rtp = channel == Channel::Rtp;
+        let [first, second] = &mut self.latched;
+        let (address, latched) =
+            if rtp { (&mut self.rtp, first) } else { (&mut self.rtcp, second) };
+        if !*latched && address.is_some() {
+            *latched = true;
+            *address = Some(from);
+        }
+        if self.mux && rtp && self.rtcp.is_some() {
+            self.rtcp = self.rtp;
+        }
     }
 
     /// A media packet, if there is somewhere to send it.

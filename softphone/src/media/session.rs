@@ -1,7 +1,7 @@
 //! The media of one call as one value: every line, who is there, which tile shows whom.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -11,7 +11,7 @@ use sdp::MediaKind;
 use sdp::negotiate::{NegotiatedLine, NegotiatedMedia};
 
 use super::audio_line::{AudioFrame, AudioLine, AudioSending, Heard};
-use super::line::{Datagram, News};
+use super::line::{Channel, Datagram, News, Path};
 use super::playout::PlayoutStats;
 use super::video_line::{Picture, VideoLine};
 use crate::core::participants::Participants;
@@ -35,6 +35,8 @@ pub struct MediaConfig {
     pub seed: u64,
     /// How many video lines we have.
     pub slots: usize,
+    /// The host we talk SIP with.
+    pub sip_host: Option<IpAddr>,
 }
 
 /// Something for the shell.
@@ -116,6 +118,7 @@ impl MediaSession {
     /// What was agreed, at first and after every re-INVITE. Running lines go on.
     pub fn apply(&mut self, now: Instant, agreed: &[NegotiatedLine]) {
         self.lines.resize_with(agreed.len().max(self.lines.len()), || None);
+        let sip_host = self.config.sip_host;
         let mut slot = 0;
         for negotiated in agreed {
             let this_slot = slot;
@@ -130,7 +133,7 @@ impl MediaSession {
             match place {
                 Some(Line::Audio(line)) => line.apply(index, media),
                 Some(Line::Video { line, .. }) => line.apply(index, media),
-                None => *place = make(now, negotiated, media, this_slot, config),
+                None => *place = make(now, negotiated, media, this_slot, config, sip_host),
             }
         }
         let own = self.lines.iter().flatten().map(|line| match line {
@@ -156,34 +159,50 @@ impl MediaSession {
     }
 
     /// A datagram arrived on one of the two ports of a line.
-    pub fn handle_datagram(&mut self, now: Instant, index: usize, from: SocketAddr, bytes: Bytes) {
-        let Some(Some(line)) = self.lines.get_mut(index) else { return };
-        let path = match line {
-            Line::Audio(line) => line.path(),
-            Line::Video { line, .. } => line.path(),
-        };
-        if !path.accepts(from) {
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        index: usize,
+        channel: Channel,
+        from: SocketAddr,
+        bytes: Bytes,
+    ) {
+        if !self.path(index).is_some_and(|path| path.accepts(from)) {
             return;
         }
-        match classify(&bytes) {
+        let counted = match classify(&bytes) {
             PacketKind::Rtp => self.handle_rtp(now, index, bytes),
             PacketKind::Rtcp => self.handle_rtcp(now, index, &bytes),
-            _ => return,
+            _ => false,
+        };
+        if counted {
+            self.last_heard = now;
+            if let Some(path) = self.path(index) {
+                path.heard(channel, from);
+            }
         }
         self.drain(now);
     }
 
-    fn handle_rtp(&mut self, now: Instant, index: usize, bytes: Bytes) {
-        let Ok(packet) = RtpPacket::parse(bytes) else { return };
+    fn path(&mut self, index: usize) -> Option<&mut Path> {
+        match self.lines.get_mut(index)?.as_mut()? {
+            Line::Audio(line) => Some(line.path()),
+            Line::Video { line, .. } => Some(line.path()),
+        }
+    }
+
+    /// Returns whether the packet counts.
+    fn handle_rtp(&mut self, now: Instant, index: usize, bytes: Bytes) -> bool {
+        let Ok(packet) = RtpPacket::parse(bytes) else { return false };
         match self.lines.get_mut(index) {
             Some(Some(Line::Audio(line))) => {
-                let Some(heard) = line.handle_rtp(now, packet) else { return };
+                let Some(heard) = line.handle_rtp(now, packet) else { return false };
                 let csrcs: Vec<u32> = heard.packet.csrcs().map(|ssrc| ssrc.0).collect();
                 self.participants.audio_packet(now, heard.packet.ssrc().0, &csrcs);
                 self.outputs.push_back(Output::Play(heard));
             }
             Some(Some(Line::Video { slot, line })) => {
-                let Some(counted) = line.handle_rtp(now, packet) else { return };
+                let Some(counted) = line.handle_rtp(now, packet) else { return false };
                 self.participants.video_packet(
                     now,
                     *slot,
@@ -193,12 +212,12 @@ impl MediaSession {
                     counted.jitter.as_secs_f64() * 1000.0,
                 );
             }
-            _ => return,
+            _ => return false,
         }
-        self.last_heard = now;
+        true
     }
 
-    fn handle_rtcp(&mut self, now: Instant, index: usize, bytes: &Bytes) {
+    fn handle_rtcp(&mut self, now: Instant, index: usize, bytes: &Bytes) -> bool {
         let mut news = Vec::new();
         match self.lines.get_mut(index) {
             Some(Some(Line::Audio(line))) => line.handle_rtcp(now, bytes, &mut news),
@@ -206,9 +225,8 @@ impl MediaSession {
                 let again = line.handle_rtcp(now, bytes, &mut news);
                 self.outputs.extend(again.into_iter().map(Output::Send));
             }
-            _ => return,
+            _ => return false,
         }
-        self.last_heard = now;
         for item in news {
             match item {
                 News::Named { ssrc, cname, name } => {
@@ -217,6 +235,7 @@ impl MediaSession {
                 News::Gone(ssrc) => self.participants.bye(ssrc.0),
             }
         }
+        true
     }
 
     /// A frame of our microphone.
@@ -397,13 +416,13 @@ fn make(
     media: &NegotiatedMedia,
     slot: usize,
     config: SessionConfig,
+    sip_host: Option<IpAddr>,
 ) -> Option<Line> {
     let index = negotiated.index;
     match negotiated.kind {
-        MediaKind::Audio => {
-            AudioLine::new(now, index, media, config).map(|line| Line::Audio(Box::new(line)))
-        }
-        MediaKind::Video => VideoLine::new(now, index, media, config)
+        MediaKind::Audio => AudioLine::new(now, index, media, config, sip_host)
+            .map(|line| Line::Audio(Box::new(line))),
+        MediaKind::Video => VideoLine::new(now, index, media, config, sip_host)
             .map(|line| Line::Video { slot, line: Box::new(line) }),
         _ => None,
     }
@@ -457,6 +476,7 @@ mod tests {
             clock,
             seed,
             slots: 1,
+            sip_host: None,
         };
         MediaSession::new(now, config)
     }
@@ -527,7 +547,7 @@ mod tests {
                 self.waiting = waiting;
                 let arrived: Vec<_> = arrived;
                 for (_, end, line, from, bytes) in arrived {
-                    self.ends[end].handle_datagram(now, line, from, bytes);
+                    self.ends[end].handle_datagram(now, line, Channel::Rtp, from, bytes);
                     self.drain(end);
                 }
                 for end in 0..2 {
@@ -615,6 +635,23 @@ mod tests {
     }
 
     #[test]
+    fn packets_go_where_the_peer_really_sends_from() {
+        let mut world = World::new(Vec::new());
+        world.ends[0].config.sip_host = Some(IpAddr::from([127, 0, 0, 1]));
+        world.talk(4, 0);
+        let mut frames = Vec::new();
+        let frame = AudioFrame { ticks: 0, marker: false, payload: Bytes::from_static(b"x") };
+        world.ends[0].send_audio(world.now, frame);
+        while let Some(output) = world.ends[0].poll_output() {
+            frames.extend(match output {
+                Output::Send(datagram) => Some(datagram.to.port()),
+                _ => None,
+            });
+        }
+        assert_eq!(frames, [50_000], "the description says so, and so the world sends");
+    }
+
+    #[test]
     fn good_bye_makes_the_other_leave_the_grid() {
         let mut world = World::new(Vec::new());
         world.talk(20, 0);
@@ -634,9 +671,15 @@ mod tests {
         let packet = Bytes::from(packet);
         let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
         for _ in 0..3 {
-            world.ends[0].handle_datagram(world.now, 0, stranger, packet.clone());
-            world.ends[0].handle_datagram(world.now, 9, peer, packet.clone());
-            world.ends[0].handle_datagram(world.now, 0, peer, Bytes::from_static(b"x"));
+            world.ends[0].handle_datagram(world.now, 0, Channel::Rtp, stranger, packet.clone());
+            world.ends[0].handle_datagram(world.now, 9, Channel::Rtp, peer, packet.clone());
+            world.ends[0].handle_datagram(
+                world.now,
+                0,
+                Channel::Rtp,
+                peer,
+                Bytes::from_static(b"x"),
+            );
         }
         world.drain(0);
         assert_eq!(world.played, [0, 0]);

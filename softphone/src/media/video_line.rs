@@ -1,6 +1,7 @@
 //! One video line of a call: at most one picture out, one picture in.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -83,6 +84,7 @@ struct Sending {
 #[derive(Debug)]
 pub struct VideoLine {
     path: Path,
+    sip_host: Option<IpAddr>,
     session: RtpSession,
     nack: bool,
     pli: bool,
@@ -101,6 +103,7 @@ impl VideoLine {
         index: usize,
         media: &NegotiatedMedia,
         config: SessionConfig,
+        sip_host: Option<IpAddr>,
     ) -> Option<Self> {
         let seed = config.seed;
         let mut session = RtpSession::new(config, now);
@@ -130,7 +133,8 @@ impl VideoLine {
             decoded: 0,
         };
         let mut line = Self {
-            path: Path::new(index, media),
+            path: Path::new(index, media, sip_host),
+            sip_host,
             session,
             nack: false,
             pli: false,
@@ -146,7 +150,7 @@ impl VideoLine {
 
     /// A new agreement about a running line. The streams go on.
     pub fn apply(&mut self, index: usize, media: &NegotiatedMedia) {
-        self.path = Path::new(index, media);
+        self.path = Path::new(index, media, self.sip_host);
         self.session.set_payload_types(line::receivable(media));
         if let Some(number) = PayloadType::new(media.codec.payload_type) {
             self.sending.stream.set_payload_type(number);
@@ -163,9 +167,8 @@ impl VideoLine {
     }
 
     /// Where the peer is.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        &self.path
+    pub fn path(&mut self) -> &mut Path {
+        &mut self.path
     }
 
     /// The source we send with.

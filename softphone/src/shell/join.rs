@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use rtp_session::NtpClock;
+use sip_net::Transports;
 use sip_stack::auth::Credentials;
 use sip_stack::endpoint::EndpointConfig;
 use sip_stack::flow::{Hop, Transport};
@@ -20,9 +21,11 @@ use softphone::core::outcome::Outcome;
 use softphone::core::phone::{Phone, PhoneConfig};
 use softphone::core::registration::RegistrarConfig;
 use softphone::core::report::{CallReport, FORMAT, Report, state_word};
-use softphone::device::picture::Scene;
+use softphone::device::hardware::GridWindow;
+use softphone::device::picture::{Renderer, Scene, write_png};
 use softphone::device::{
-    Camera, CameraSettings, Display, Opened, open_camera, open_microphone, open_speaker,
+    Camera, CameraSettings, DeviceError, Display, Opened, open_camera, open_microphone,
+    open_speaker,
 };
 use softphone::media::session::MediaConfig;
 use tokio::signal::unix::{SignalKind, signal};
@@ -32,13 +35,14 @@ use super::audio::{AudioDevices, AudioState};
 use super::cli::Join;
 use super::network::{self, CallSetup, Finished, Input};
 use super::say::{complain, say};
-use super::sip::Sip;
 use super::sockets::BoundPorts;
 use super::video::{CameraState, CameraThread};
 use super::view::View;
 
 /// Inputs that wait for the network thread.
 const QUEUE: usize = 1024;
+/// Size of the window and of snapshots, in pixels.
+const WINDOW: (usize, usize) = (1280, 760);
 /// The window is drawn this often.
 const REDRAW: Duration = Duration::from_millis(33);
 /// Exit code for wrong usage, the same as clap's.
@@ -135,7 +139,7 @@ fn write_files(args: &Join, finished: Finished) -> Outcome {
     if let Some(path) = &args.snapshot
         && let Err(error) = snapshot(path, &finished.scene)
     {
-        failures.push(format!("{}: {error}", path.display()));
+        failures.push(error.to_string());
     }
     write_report(args, &finished.report);
     match failures.first() {
@@ -145,8 +149,8 @@ fn write_files(args: &Join, finished: Finished) -> Outcome {
     }
 }
 
-fn snapshot(_path: &Path, _scene: &Scene) -> Result<(), String> {
-    Ok(())
+fn snapshot(path: &Path, scene: &Scene) -> Result<(), DeviceError> {
+    write_png(path, Renderer::default().render(scene, WINDOW.0, WINDOW.1))
 }
 
 fn write_report(args: &Join, report: &Report) {
@@ -159,13 +163,19 @@ fn write_report(args: &Join, report: &Report) {
     }
 }
 
-fn window(_name: &str) -> Option<Box<dyn Display>> {
-    None
+fn window(name: &str) -> Option<GridWindow> {
+    match GridWindow::open(&format!("Parley - {name}"), WINDOW.0, WINDOW.1) {
+        Ok(window) => Some(window),
+        Err(error) => {
+            say(&format!("{error}; going on without, leave with Ctrl-C"));
+            None
+        }
+    }
 }
 
 /// The main thread: draws until the call is over.
 fn show(
-    mut window: Box<dyn Display>,
+    mut window: impl Display,
     view: &View,
     keys: &mpsc::Sender<Input>,
     network: &JoinHandle<io::Result<Finished>>,
@@ -189,6 +199,8 @@ struct Plan {
     registrar: Option<Uri>,
     /// Where the first request goes.
     hop: Hop,
+    /// The host behind it.
+    remote: IpAddr,
     local: SocketAddr,
     slots: usize,
 }
@@ -216,6 +228,7 @@ impl Plan {
             password: args.password.clone(),
             registrar,
             hop,
+            remote: remote.ip(),
             local: SocketAddr::new(address, args.port),
             slots: usize::from(args.video_slots),
         })
@@ -277,9 +290,7 @@ impl Devices {
     }
 }
 
-fn opened<T: ?Sized>(
-    result: Result<Opened<T>, softphone::device::DeviceError>,
-) -> Result<Box<T>, NoCall> {
+fn opened<T: ?Sized>(result: Result<Opened<T>, DeviceError>) -> Result<Box<T>, NoCall> {
     let opened = result.map_err(NoCall::local)?;
     if let Some(note) = &opened.note {
         say(note);
@@ -289,7 +300,7 @@ fn opened<T: ?Sized>(
 
 /// A default camera that is not there is no camera.
 fn camera(
-    result: Result<Opened<dyn Camera>, softphone::device::DeviceError>,
+    result: Result<Opened<dyn Camera>, DeviceError>,
 ) -> Result<Option<Box<dyn Camera>>, NoCall> {
     let opened = result.map_err(NoCall::local)?;
     match opened.note {
@@ -332,7 +343,7 @@ fn network_thread(
                 }
             }
         });
-        let setup = setup(plan, shared, duration).await?;
+        let setup = setup(plan, shared, duration)?;
         network::run(setup, inputs, inbox).await
     });
     // readers of sockets may still wait; nobody waits for them
@@ -340,9 +351,9 @@ fn network_thread(
     finished
 }
 
-async fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<CallSetup> {
-    let sip = Sip::bind(plan.local).await?;
-    let local = sip.local();
+fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<CallSetup> {
+    let sip = Transports::bind(&[plan.local], sip_net::Config::default())?;
+    let local = *sip.local_addrs().first().ok_or(io::ErrorKind::AddrNotAvailable)?;
     let ports = BoundPorts::bind(local.ip(), plan.slots)?;
     let mut tokens = Tokens::new(rand::random());
     let session_id = rand::random::<u64>() >> 1;
@@ -356,6 +367,7 @@ async fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Re
         clock: NtpClock::new(now, since_epoch),
         seed: rand::random(),
         slots: plan.slots,
+        sip_host: Some(plan.remote),
     };
     let uri = plan.uri.to_string();
     let phone = Phone::new(phone_config(plan, local), call, tokens.seed());

@@ -7,10 +7,10 @@
 
 mod audio;
 mod cli;
+mod devices;
 mod join;
 mod network;
 mod say;
-mod sip;
 mod sockets;
 mod video;
 mod view;
@@ -27,6 +27,6 @@ pub fn run() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match cli.command {
         cli::Command::Join(args) => join::join(&args),
-        cli::Command::Devices => ExitCode::SUCCESS,
+        cli::Command::Devices => devices::devices(),
     }
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use sdp::MediaKind;
 use sdp::negotiate::NegotiatedLine;
+use sip_net::{Incoming, Transports};
 use softphone::core::outcome::Outcome;
 use softphone::core::phone::{Event, Output as PhoneOutput, Phone};
 use softphone::core::report::{CallReport, FORMAT, Report, ms, state_word};
@@ -17,18 +18,20 @@ use softphone::core::tiles::Own;
 use softphone::device::WindowEvent;
 use softphone::device::picture::Scene;
 use softphone::media::audio_line::AudioFrame;
+use softphone::media::line::Channel;
 use softphone::media::session::{Decoded, MediaConfig, MediaSession, Output as MediaOutput};
 use tokio::sync::mpsc;
 
 use super::audio::{AudioDevices, AudioState, AudioThread};
 use super::say::say;
-use super::sip::{Sip, SipInput};
 use super::sockets::{BoundPorts, MediaSockets};
 use super::video::{CameraState, DecoderThread};
 use super::view::View;
 
 /// Tiles and status line are made anew this often.
 const REFRESH: Duration = Duration::from_millis(100);
+/// How long the last messages may take to be written.
+const CLOSING: Duration = Duration::from_millis(500);
 /// Inputs taken in one go before timers are looked at again.
 const BATCH: usize = 128;
 
@@ -39,6 +42,8 @@ pub enum Input {
     Datagram {
         /// Index of the m= line.
         line: usize,
+        /// On which of its two ports.
+        channel: Channel,
         /// Sender.
         from: SocketAddr,
         /// Contents.
@@ -68,7 +73,7 @@ pub struct CallSetup {
     /// The phone, not started yet.
     pub phone: Phone,
     /// SIP transports.
-    pub sip: Sip,
+    pub sip: Transports,
     /// Media ports.
     pub ports: BoundPorts,
     /// For the media session.
@@ -137,9 +142,11 @@ pub async fn run(
     };
     call.phone.start(Instant::now());
     loop {
-        call.drain().await;
+        call.drain();
         if let Some(outcome) = call.outcome.take() {
-            return Ok(call.finish(outcome));
+            let (finished, sip) = call.finish(outcome);
+            sip.close(CLOSING).await;
+            return Ok(finished);
         }
         let deadline = call.deadline();
         tokio::select! {
@@ -159,7 +166,7 @@ pub async fn run(
 
 struct Running {
     phone: Phone,
-    sip: Sip,
+    sip: Transports,
     sockets: MediaSockets,
     media: Option<MediaSession>,
     media_config: MediaConfig,
@@ -196,8 +203,8 @@ impl Running {
     fn handle(&mut self, input: Input) {
         let now = Instant::now();
         match (input, &mut self.media) {
-            (Input::Datagram { line, from, bytes }, Some(media)) => {
-                media.handle_datagram(now, line, from, bytes);
+            (Input::Datagram { line, channel, from, bytes }, Some(media)) => {
+                media.handle_datagram(now, line, channel, from, bytes);
             }
             (Input::Audio(frame), Some(media)) => media.send_audio(now, frame),
             (Input::Video { ticks, key, picture }, Some(media)) => {
@@ -226,12 +233,12 @@ impl Running {
         self.refresh_at = now;
     }
 
-    fn handle_sip(&mut self, input: SipInput) {
+    fn handle_sip(&mut self, input: Incoming) {
         let now = Instant::now();
         match input {
-            SipInput::Message { flow, bytes } => self.phone.handle_message(now, flow, &bytes),
-            SipInput::Closed(connection) => self.phone.handle_flow_closed(now, connection),
-            SipInput::SendFailed(id) => self.phone.handle_send_failed(now, id),
+            Incoming::Message { flow, bytes } => self.phone.handle_message(now, flow, &bytes),
+            Incoming::Closed(connection) => self.phone.handle_flow_closed(now, connection),
+            Incoming::SendFailed(id) => self.phone.handle_send_failed(now, id),
         }
     }
 
@@ -252,10 +259,10 @@ impl Running {
         }
     }
 
-    async fn drain(&mut self) {
+    fn drain(&mut self) {
         while let Some(output) = self.phone.poll_output() {
             match output {
-                PhoneOutput::Transmit(transmit) => self.sip.send(transmit).await,
+                PhoneOutput::Transmit(transmit) => self.sip.send(transmit),
                 PhoneOutput::Event(event) => self.event(event),
             }
         }
@@ -399,7 +406,7 @@ impl Running {
         self.view.set_tiles(tiles, status);
     }
 
-    fn finish(mut self, outcome: Outcome) -> Finished {
+    fn finish(mut self, outcome: Outcome) -> (Finished, Transports) {
         let now = Instant::now();
         let ended = self.ended.unwrap_or(now);
         let duration = self.answered.map(|at| ended.saturating_duration_since(at));
@@ -415,6 +422,7 @@ impl Running {
             ..call
         };
         let scene = self.scene.unwrap_or_else(|| self.view.scene());
-        Finished { outcome, report: self.report, scene, failures: self.failures }
+        let finished = Finished { outcome, report: self.report, scene, failures: self.failures };
+        (finished, self.sip)
     }
 }

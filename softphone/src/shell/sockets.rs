@@ -53,8 +53,8 @@ impl BoundPorts {
         for (line, pair) in self.pairs.into_iter().enumerate() {
             let rtp = Arc::new(UdpSocket::from_std(pair.rtp)?);
             let rtcp = Arc::new(UdpSocket::from_std(pair.rtcp)?);
-            for socket in [&rtp, &rtcp] {
-                tokio::spawn(read(line, socket.clone(), out.clone()));
+            for (channel, socket) in [(Channel::Rtp, &rtp), (Channel::Rtcp, &rtcp)] {
+                tokio::spawn(read(line, channel, socket.clone(), out.clone()));
             }
             sockets.push([rtp, rtcp]);
         }
@@ -81,13 +81,13 @@ impl MediaSockets {
     }
 }
 
-async fn read(line: usize, socket: Arc<UdpSocket>, out: mpsc::Sender<Input>) {
+async fn read(line: usize, channel: Channel, socket: Arc<UdpSocket>, out: mpsc::Sender<Input>) {
     let mut buffer = vec![0; MAX_DATAGRAM];
     loop {
         match socket.recv_from(&mut buffer).await {
             Ok((length, from)) => {
                 let bytes = Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default());
-                if out.send(Input::Datagram { line, from, bytes }).await.is_err() {
+                if out.send(Input::Datagram { line, channel, from, bytes }).await.is_err() {
                     return;
                 }
             }
