@@ -317,6 +317,9 @@ pub enum SessionError {
 pub struct Alive {
     /// Requests of ours.
     pub client_transactions: usize,
+    /// Those of them that have no final response yet: when there are none, all that was said at the
+    /// end of the calls has arrived.
+    pub unanswered: usize,
     /// Requests of peers.
     pub server_transactions: usize,
     /// Calls, including those whose end has been told but whose BYE is still unanswered.

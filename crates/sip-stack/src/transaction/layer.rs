@@ -115,6 +115,7 @@ impl Layer {
 
     pub(crate) fn count(&self, alive: &mut Alive) {
         alive.client_transactions = self.clients.len();
+        alive.unanswered = self.clients.values().filter(|client| client.is_unanswered()).count();
         alive.server_transactions = self.servers.len();
         alive.timers += self.timers.len();
     }

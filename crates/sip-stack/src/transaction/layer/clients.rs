@@ -95,6 +95,23 @@ pub(super) struct ClientTransaction {
     alternatives: Vec<Target>,
 }
 
+impl ClientTransaction {
+    /// Whether no final response has come yet.
+    pub(super) fn is_unanswered(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(machine) => {
+                matches!(
+                    machine.state(),
+                    invite_client::State::Calling | invite_client::State::Proceeding
+                )
+            }
+            Machine::Other(machine) => {
+                matches!(machine.state(), client::State::Trying | client::State::Proceeding)
+            }
+        }
+    }
+}
+
 impl Layer {
     /// Sends a request (not ACK) that has no Via yet to `target`, or to `fallback` if that cannot be
     /// reached.
