@@ -293,8 +293,7 @@ impl Phone {
             }
         }
         let State::Closing(until) = self.state else { return };
-        let registration = self.registration.as_ref().is_some_and(Registration::is_busy);
-        let quiet = self.endpoint.alive().calls == 0 && !registration;
+        let quiet = self.endpoint.alive().unanswered == 0;
         if quiet || now >= until {
             self.state = State::Over;
             if let Some(outcome) = self.outcome.take() {

@@ -88,12 +88,6 @@ impl Registration {
         self.state == State::Registered
     }
 
-    /// Whether a request waits for its answer.
-    #[must_use]
-    pub fn is_busy(&self) -> bool {
-        self.transaction.is_some()
-    }
-
     /// Registers for the first time.
     pub fn start(&mut self, now: Instant, endpoint: &mut Endpoint) -> Option<Change> {
         self.state = State::Registering;

@@ -344,7 +344,7 @@ fn network_thread(
             }
         });
         let setup = setup(plan, shared, duration)?;
-        network::run(setup, inputs, inbox).await
+        Box::pin(network::run(setup, inputs, inbox)).await
     });
     // readers of sockets may still wait; nobody waits for them
     runtime.shutdown_background();
