@@ -171,10 +171,10 @@ impl Conference {
     /// [`MixerError::NotFound`].
     pub fn plan_offer(&self, leg: &str) -> Result<Plan, MixerError> {
         let (_, state) = self.find(leg)?;
-        Ok(if state.lines.is_empty() {
-            join::plan_first_offer(leg)
-        } else {
-            join::plan_offer_again(state)
+        Ok(match (state.lines.is_empty(), state.pending.is_some()) {
+            (false, _) => join::plan_offer_again(state),
+            (true, true) => join::plan_first_offer_again(state),
+            (true, false) => join::plan_first_offer(leg),
         })
     }
 
@@ -208,14 +208,7 @@ impl Conference {
         let ports = pending.ports.clone();
         let leg = self.legs.get_mut(&id).ok_or(MixerError::NotFound)?;
         leg.agree(now, &lines, &ports, &self.settings, &mut self.random, &mut self.out)?;
-        leg.pending = None;
-        // Ports of lines that were refused, and RTCP ports where multiplexing was taken.
-        let used = ports_of(leg);
-        for port in ports.values().flat_map(|grant| [Some(grant.rtp), grant.rtcp]).flatten() {
-            if !used.contains(&port) {
-                self.out.release(port);
-            }
-        }
+        leg.drop_offer(&mut self.out);
         self.rewire(now);
         Ok(())
     }
@@ -224,17 +217,9 @@ impl Conference {
     pub fn leave(&mut self, now: Instant, leg: &str) -> bool {
         let Some(&id) = self.names.get(leg) else { return false };
         if let Some(leg) = self.legs.get_mut(&id) {
+            leg.drop_offer(&mut self.out);
             for (_, line) in leg.live_mut() {
                 line.close(now, &mut self.out);
-            }
-            let used = ports_of(leg);
-            let pending = leg.pending.take();
-            for grant in pending.iter().flat_map(|pending| pending.ports.values()) {
-                for port in [Some(grant.rtp), grant.rtcp].into_iter().flatten() {
-                    if !used.contains(&port) {
-                        self.out.release(port);
-                    }
-                }
             }
         }
         self.forget(id);
@@ -360,18 +345,16 @@ impl Conference {
         ports: &BTreeMap<usize, PortGrant>,
     ) -> Result<String, MixerError> {
         let leg = self.legs.get_mut(&id).ok_or(MixerError::NotFound)?;
-        leg.agree(now, answer.lines(), ports, &self.settings, &mut self.random, &mut self.out)?;
-        // An offer of ours that was still open is void: both sides offered, and theirs was taken.
-        if let Some(void) = leg.pending.take() {
-            let used = ports_of(leg);
-            for grant in void.ports.values() {
-                for port in [Some(grant.rtp), grant.rtcp].into_iter().flatten() {
-                    if !used.contains(&port) {
-                        self.out.release(port);
-                    }
-                }
+        // Spare RTCP ports of an offer of ours that is still open serve as well.
+        let mut ports = ports.clone();
+        for (index, grant) in leg.pending.iter().flat_map(|pending| &pending.ports) {
+            if leg.line(*index).is_some() {
+                ports.entry(*index).or_insert(*grant);
             }
         }
+        leg.agree(now, answer.lines(), &ports, &self.settings, &mut self.random, &mut self.out)?;
+        // That offer is void now: both sides offered, and theirs was taken.
+        leg.drop_offer(&mut self.out);
         let settings = &self.settings;
         let description = answer.describe(|line| {
             let number = leg.line(line.index).map_or(0, |line| line.transport.ports().number);
@@ -385,9 +368,11 @@ impl Conference {
         &mut self,
         id: LegId,
         kinds: &[MediaKind],
-        ports: BTreeMap<usize, PortGrant>,
+        mut ports: BTreeMap<usize, PortGrant>,
     ) -> Result<String, MixerError> {
         let leg = self.legs.get_mut(&id).ok_or(MixerError::NotFound)?;
+        // An offer that was never answered is replaced, and its ports are used again.
+        ports.extend(leg.pending.take().into_iter().flat_map(|void| void.ports));
         let mut lines = join::lines_again(leg, &self.settings);
         for kind in kinds {
             let number = ports.get(&lines.len()).map_or(0, |grant| grant.number);
@@ -396,14 +381,7 @@ impl Conference {
         }
         let offer = negotiate::offer(&lines, &self.capabilities);
         let text = offer.to_string();
-        if let Some(void) = leg.pending.replace(PendingOffer { offer, ports }) {
-            for grant in void.ports.values() {
-                self.out.release(grant.rtp);
-                if let Some(rtcp) = grant.rtcp {
-                    self.out.release(rtcp);
-                }
-            }
-        }
+        leg.pending = Some(PendingOffer { offer, ports });
         Ok(text)
     }
 
@@ -591,17 +569,6 @@ impl Conference {
             transport.session_mut().set_contributors(now, others.collect());
         }
     }
-}
-
-/// The ports of a leg's lines in use.
-fn ports_of(leg: &Leg) -> Vec<PortId> {
-    leg.live()
-        .flat_map(|(_, line)| {
-            let ports = line.transport.ports();
-            [Some(ports.rtp), ports.rtcp]
-        })
-        .flatten()
-        .collect()
 }
 
 /// Which granted port is for which m-line.

@@ -108,7 +108,8 @@ fn needs(leg: Option<&Leg>, lines: &[NegotiatedLine]) -> Vec<(usize, PortNeed)> 
         match existing {
             Some(old) => {
                 let ports = old.transport.ports();
-                if rtcp && ports.rtcp.is_none() {
+                let bound = leg.is_some_and(|leg| leg.has_spare_rtcp(line.index));
+                if rtcp && ports.rtcp.is_none() && !bound {
                     needs.push((line.index, PortNeed::Rtcp { of: ports.rtp }));
                 }
             }
@@ -136,15 +137,20 @@ pub(crate) fn plan_first_offer(name: &str) -> Plan {
 pub(crate) fn plan_offer_again(leg: &Leg) -> Plan {
     // Multiplexing is offered, so the answer may give it up: the port for RTCP must be there.
     let needs = leg
-        .lines
-        .iter()
-        .enumerate()
+        .live()
+        .filter(|(index, _)| !leg.has_spare_rtcp(*index))
         .filter_map(|(index, line)| {
-            let ports = line.live.as_ref()?.transport.ports();
+            let ports = line.transport.ports();
             ports.rtcp.is_none().then_some((index, PortNeed::Rtcp { of: ports.rtp }))
         })
         .collect();
     Plan { leg: leg.name.clone(), change: Change::Offer(Vec::new()), needs }
+}
+
+/// The plan for making the first offer once more, because it was never answered: its ports are still there.
+pub(crate) fn plan_first_offer_again(leg: &Leg) -> Plan {
+    let plan = plan_first_offer(&leg.name);
+    Plan { needs: Vec::new(), ..plan }
 }
 
 /// The lines to offer for a leg that exists.

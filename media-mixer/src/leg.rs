@@ -13,6 +13,7 @@ use sdp::{MediaKind, SessionDescription};
 
 use crate::audio::inlet::AudioInlet;
 use crate::audio::outlet::{AudioOutlet, Coding, packet_time};
+use crate::io::PortId;
 use crate::output::Outbox;
 use crate::random::Random;
 use crate::settings::Settings;
@@ -179,6 +180,38 @@ impl Leg {
     /// The audio line in use; there is at most one.
     pub(crate) fn audio_mut(&mut self) -> Option<(&mut Transport, &mut AudioLine)> {
         self.lines.iter_mut().find_map(|line| line.live.as_mut()?.audio_mut())
+    }
+
+    /// Whether an open offer of ours holds a port for the RTCP of this line.
+    pub(crate) fn has_spare_rtcp(&self, index: usize) -> bool {
+        self.pending
+            .as_ref()
+            .and_then(|pending| pending.ports.get(&index))
+            .is_some_and(|grant| grant.rtcp.is_some())
+    }
+
+    /// All ports of its lines in use.
+    pub(crate) fn ports(&self) -> Vec<PortId> {
+        self.live()
+            .flat_map(|(_, line)| {
+                let ports = line.transport.ports();
+                [Some(ports.rtp), ports.rtcp]
+            })
+            .flatten()
+            .collect()
+    }
+
+    /// Ends an open offer of ours: its ports that no line took over are given back.
+    pub(crate) fn drop_offer(&mut self, out: &mut Outbox) {
+        let Some(pending) = self.pending.take() else { return };
+        let used = self.ports();
+        for grant in pending.ports.values() {
+            for port in [Some(grant.rtp), grant.rtcp].into_iter().flatten() {
+                if !used.contains(&port) {
+                    out.release(port);
+                }
+            }
+        }
     }
 
     /// Takes over what was agreed on. New lines get their port out of `ports`. All that can fail is done before

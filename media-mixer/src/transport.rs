@@ -102,7 +102,7 @@ fn payload_types(media: &NegotiatedMedia) -> Vec<(PayloadType, u32)> {
 }
 
 impl Transport {
-    /// A line as just agreed on.
+    /// A line as just agreed on. With multiplexing the port for RTCP is not used, even if there is one.
     pub fn new(
         now: Instant,
         kind: &MediaKind,
@@ -126,8 +126,9 @@ impl Transport {
             now,
         );
         let ssrc = session.add_sender(media.codec.clock_rate);
+        let rtcp = ports.rtcp.filter(|_| !media.rtcp_mux);
         Self {
-            ports,
+            ports: PortGrant { rtcp, ..ports },
             mux: media.rtcp_mux,
             direction: media.direction,
             rtp_gate: SourceGate::new(media.remote.rtp, sip_source),
@@ -139,7 +140,7 @@ impl Transport {
     }
 
     /// A new offer and answer for the same line. The RTP session goes on; returns an RTCP port that is not needed any
-    /// more. `rtcp_port` is one bound anew because multiplexing was given up.
+    /// more. `rtcp_port` is one bound anew in case multiplexing is given up.
     pub fn renegotiated(
         &mut self,
         media: &NegotiatedMedia,
@@ -151,8 +152,11 @@ impl Transport {
         self.rtp_gate.renegotiated(media.remote.rtp, sip_source);
         self.rtcp_gate.renegotiated(media.remote.rtcp, sip_source);
         self.session.set_payload_types(payload_types(media));
+        if self.mux {
+            return self.ports.rtcp.take();
+        }
         self.ports.rtcp = self.ports.rtcp.or(rtcp_port);
-        if self.mux { self.ports.rtcp.take() } else { None }
+        None
     }
 
     /// The ports in use.

@@ -89,7 +89,7 @@ impl AudioMixer {
         legs: &mut BTreeMap<LegId, Leg>,
         out: &mut Outbox,
     ) -> Option<LegId> {
-        self.listen(now, legs);
+        self.listen(now, skipped > 0, legs);
         let active = self.speakers.decide();
         self.sum(legs);
         let everybody: CsrcList = self.mixed.iter().map(|(_, ssrc)| *ssrc).collect();
@@ -149,10 +149,13 @@ impl AudioMixer {
         active
     }
 
-    /// Decodes everybody's 20 ms and weighs them.
-    fn listen(&mut self, now: Instant, legs: &mut BTreeMap<LegId, Leg>) {
+    /// Decodes everybody's 20 ms and weighs them. `afresh`: what came during a stall is too old to be heard.
+    fn listen(&mut self, now: Instant, afresh: bool, legs: &mut BTreeMap<LegId, Leg>) {
         for (&id, leg) in legs.iter_mut() {
             let Some((transport, line)) = leg.audio_mut() else { continue };
+            if afresh {
+                line.inlet.restart();
+            }
             let before = line.inlet.last_played();
             let level = line.inlet.tick(now);
             self.speakers.hear(id, level);

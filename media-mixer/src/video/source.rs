@@ -124,9 +124,17 @@ impl VideoSource {
         expires
     }
 
-    /// Asks the member for what is missing: lost packets, key frames. Cheap when nothing is.
+    /// Asks the member for what is missing, lost packets and key frames, and sends what RTCP is due. Cheap when
+    /// nothing is.
     pub fn ask(&mut self, now: Instant, leg: &str, transport: &mut Transport, out: &mut Outbox) {
-        let Some(ssrc) = self.ssrc else { return };
+        if let Some(ssrc) = self.ssrc {
+            self.ask_for_packets(now, ssrc, transport);
+            self.ask_for_key_frame(now, ssrc, leg, transport, out);
+        }
+        transport.poll_rtcp(now, out);
+    }
+
+    fn ask_for_packets(&mut self, now: Instant, ssrc: Ssrc, transport: &mut Transport) {
         let rtt = transport.session().rtt();
         if self.loss.poll_timeout().is_some_and(|due| due <= now) {
             let poll = self.loss.poll(now, rtt);
@@ -140,6 +148,17 @@ impl VideoSource {
                 transport.session_mut().request_nack(now, ssrc, &poll.nack);
             }
         }
+    }
+
+    fn ask_for_key_frame(
+        &mut self,
+        now: Instant,
+        ssrc: Ssrc,
+        leg: &str,
+        transport: &mut Transport,
+        out: &mut Outbox,
+    ) {
+        let rtt = transport.session().rtt();
         if let Some(request) = self.key_frames.poll(now, rtt) {
             let session = transport.session_mut();
             match self.way {
@@ -156,7 +175,6 @@ impl VideoSource {
                 out.event(Event::KeyFrameWanted { leg: leg.to_owned() });
             }
         }
-        transport.poll_rtcp(now, out);
     }
 
     /// When the picture with this media time is to be seen, on our clock: together with the voice of the same moment.

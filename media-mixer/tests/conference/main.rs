@@ -1,0 +1,10 @@
+//! Whole conferences on a virtual clock: phones that send tones and pictures, and look at what comes back.
+#![allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
+
+mod audio;
+mod joining;
+mod phone;
+mod rtcp;
+mod video;
+mod world;
