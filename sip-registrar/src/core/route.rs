@@ -89,7 +89,9 @@ impl Registrar {
         let done = match (&request.method, role) {
             (_, None) => Err(Reject::new(481)),
             (Method::Options, Some(_)) => {
-                let _ = self.endpoint.respond_status(now, transaction, 200, "");
+                // Without isfocus Linphone would take the conference for ended.
+                let contact = self.member_mut(call).map(|member| member.contact.clone());
+                self.tell_capabilities(now, transaction, contact);
                 Ok(())
             }
             (Method::Info, Some(Role::Member(_))) => {
@@ -126,14 +128,23 @@ impl Registrar {
                 .get(&name)
                 .map(|_| self.conference_contact(&name, &request.uri, flow)),
         };
-        let Ok(mut response) = self.endpoint.response(transaction, 200, "") else {
-            return Ok(());
-        };
+        self.tell_capabilities(now, transaction, contact);
+        Ok(())
+    }
+
+    /// 200 to OPTIONS.
+    fn tell_capabilities(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        contact: Option<NameAddr>,
+    ) {
+        let Ok(mut response) = self.endpoint.response(transaction, 200, "") else { return };
+        self.endpoint.describe_capabilities(&mut response.headers);
         if let Some(contact) = contact {
             response.headers.push("Contact", contact);
         }
         let _ = self.endpoint.respond(now, transaction, response);
-        Ok(())
     }
 
     /// What a request URI names, or why it names nothing.

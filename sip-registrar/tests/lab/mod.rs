@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,6 +24,9 @@ use sip_stack::auth::{Algorithm, Credentials};
 use sip_stack::flow::{ConnectionId, Flow, Target, Transport};
 use sip_stack::message::{Message, Method, Request, Response, parse};
 use sip_stack::token::Tokens;
+
+/// Branches differ between all phones of a program.
+static BRANCHES: AtomicU32 = AtomicU32::new(1);
 
 pub const SERVER: &str = "127.0.0.1:5060";
 pub const T1: Duration = Duration::from_millis(500);
@@ -271,8 +275,8 @@ impl Phone {
                 (method, self.cseq)
             }
         };
-        if !matches!(method, "CANCEL") {
-            self.branch += 1;
+        if method != "CANCEL" {
+            self.branch = BRANCHES.fetch_add(1, Ordering::Relaxed);
         }
         let Phone { user, uri, call_id, from, branch, .. } = &*self;
         let port = self.port();
@@ -328,9 +332,10 @@ impl Phone {
             &mut self.to,
             response.headers.get("To").unwrap_or_default().to_owned(),
         );
-        self.branch -= 1;
         let target = self.remote_target.take();
+        let branch = self.branch;
         let text = self.text(&format!("ACK {}", self.cseq), "", "");
+        let text = text.replace(&format!("-{};rport", self.branch), &format!("-{branch};rport"));
         self.remote_target = target;
         self.to = tag_before;
         lab.receive(self.flow, &text);

@@ -211,8 +211,9 @@ impl Endpoint {
         self.layer.respond(now, transaction, &response);
     }
 
-    /// Allow, Supported and the configured further headers.
-    pub(crate) fn describe_capabilities(&self, headers: &mut Headers) {
+    /// Adds Allow, Supported and the configured further headers, for an owner that answers OPTIONS with
+    /// a Contact of its own.
+    pub fn describe_capabilities(&self, headers: &mut Headers) {
         self.describe_methods(headers);
         let supported: Vec<&str> = self.supported().collect();
         headers.push("Supported", supported.join(", "));
