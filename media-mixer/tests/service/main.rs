@@ -1,0 +1,274 @@
+//! The real program: started on ports of its own, asked over gRPC, heard over UDP.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "these are tests, and they run in real time"
+)]
+
+mod program;
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
+
+use media_codec::{AudioCodec, AudioDecoder, AudioEncoder, MAX_ENCODED_AUDIO};
+use mixer_control::proto::mixer_client::MixerClient;
+use mixer_control::{JoinRequest, LegRef, MixerError, MixerEvent, MixerRequest, call, proto};
+use program::Program;
+use rtp_session::{CsrcList, PayloadType, RtpPacket, SendStream, Ssrc};
+use sdp::SessionDescription;
+use tonic::transport::Channel;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+
+async fn client(program: &Program) -> MixerClient<Channel> {
+    MixerClient::connect(format!("http://{}", program.control)).await.unwrap()
+}
+
+fn leg(conference: &str, leg: &str) -> LegRef {
+    LegRef { conference: conference.to_owned(), leg: leg.to_owned() }
+}
+
+/// A PCMU phone on a real socket.
+struct Phone {
+    socket: UdpSocket,
+    to: SocketAddr,
+    tone: f64,
+    stream: SendStream,
+    encoder: Box<dyn AudioEncoder>,
+    decoder: Box<dyn AudioDecoder>,
+    clock: u32,
+    heard: Vec<i16>,
+}
+
+impl Phone {
+    async fn join(client: &MixerClient<Channel>, conference: &str, n: u8, tone: f64) -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let port = socket.local_addr().unwrap().port();
+        let offer = format!(
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+             m=audio {port} RTP/AVP 0\r\na=rtcp-mux\r\n"
+        );
+        let join = MixerRequest::Join(JoinRequest {
+            focus: "test".to_owned(),
+            leg: leg(conference, &format!("leg{n}")),
+            display_name: format!("Person {n}"),
+            offer: Some(offer),
+            signalled_from: None,
+        });
+        let answer = call(client.clone(), join, DEADLINE).await.unwrap().unwrap();
+        let answer = SessionDescription::parse(&answer).unwrap();
+        Self {
+            socket,
+            to: SocketAddr::from(([127, 0, 0, 1], answer.media[0].port)),
+            tone,
+            stream: SendStream::new(Ssrc(u32::from(n)), PayloadType::PCMU, u64::from(n)),
+            encoder: AudioCodec::Pcmu.encoder().unwrap(),
+            decoder: AudioCodec::Pcmu.decoder().unwrap(),
+            clock: 0,
+            heard: Vec::new(),
+        }
+    }
+
+    fn tick(&mut self) {
+        let mut buffer = [0; 2048];
+        while let Ok((length, from)) = self.socket.recv_from(&mut buffer) {
+            assert_eq!(from, self.to, "symmetric RTP");
+            if (192..=223).contains(&buffer[1]) {
+                continue;
+            }
+            let packet = RtpPacket::parse(buffer[..length].to_vec().into()).unwrap();
+            let mut pcm = [0; 960];
+            let made = self.decoder.decode(packet.payload_ref(), &mut pcm).unwrap();
+            self.heard.extend_from_slice(&pcm[..made]);
+        }
+        let pcm: Vec<i16> = (0..160)
+            .map(|n| {
+                let t = f64::from(self.clock + n) / 8000.0;
+                (6000.0 * (t * self.tone * std::f64::consts::TAU).sin()) as i16
+            })
+            .collect();
+        let mut payload = [0; MAX_ENCODED_AUDIO];
+        let length = self.encoder.encode(&pcm, &mut payload).unwrap();
+        let payload = payload[..length].to_vec().into();
+        let packet = self.stream.packet(false, self.clock, payload, &CsrcList::EMPTY);
+        self.clock += 160;
+        self.socket.send_to(&packet.to_bytes(), self.to).unwrap();
+    }
+
+    /// Whether a tone is there: its share of the power.
+    fn hears(&self, hertz: f64) -> bool {
+        let from = self.heard.len().saturating_sub(12_000);
+        let sound = &self.heard[from..];
+        let (mut re, mut im, mut all) = (0.0, 0.0, 1.0);
+        for (n, sample) in sound.iter().enumerate() {
+            let angle = n as f64 * hertz / 8000.0 * std::f64::consts::TAU;
+            re += f64::from(*sample) * angle.cos();
+            im += f64::from(*sample) * angle.sin();
+            all += f64::from(*sample).powi(2);
+        }
+        2.0 * (re * re + im * im) / sound.len().max(1) as f64 / all > 0.02
+    }
+}
+
+async fn talk(phones: &mut [Phone], time: Duration) {
+    let start = Instant::now();
+    let mut due = start;
+    while due < start + time {
+        phones.iter_mut().for_each(Phone::tick);
+        due += Duration::from_millis(20);
+        tokio::time::sleep_until(due.into()).await;
+    }
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    text
+}
+
+fn metric(text: &str, name: &str) -> Option<f64> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn three_people_meet_and_the_program_ends_when_told() {
+    let program = Program::start("");
+    let client = client(&program).await;
+    let mut events = client
+        .clone()
+        .events(proto::EventsRequest { focus: "test".to_owned() })
+        .await
+        .unwrap()
+        .into_inner();
+    let hello = MixerEvent::try_from(events.message().await.unwrap().unwrap()).unwrap();
+    assert!(matches!(&hello, MixerEvent::Hello { mixer } if mixer.len() == 16), "{hello:?}");
+
+    let tones = [440.0, 620.0, 850.0];
+    let mut phones = Vec::new();
+    for (n, tone) in tones.into_iter().enumerate() {
+        phones.push(Phone::join(&client, "one", n as u8 + 1, tone).await);
+    }
+    // Another meeting at the same time, which must not be heard.
+    let mut others = vec![
+        Phone::join(&client, "two", 1, 1100.0).await,
+        Phone::join(&client, "two", 2, 1300.0).await,
+    ];
+    let (ours, theirs) =
+        (talk(&mut phones, Duration::from_secs(3)), talk(&mut others, Duration::from_secs(3)));
+    tokio::join!(ours, theirs);
+    for (listener, phone) in phones.iter().enumerate() {
+        for (speaker, tone) in tones.into_iter().enumerate() {
+            assert_eq!(phone.hears(tone), listener != speaker, "{listener} hears {speaker}");
+        }
+        assert!(!phone.hears(1100.0) && !phone.hears(1300.0), "the other meeting");
+    }
+    assert!(others[0].hears(1300.0) && !others[0].hears(1100.0) && !others[0].hears(440.0));
+    let speaker = MixerEvent::try_from(events.message().await.unwrap().unwrap()).unwrap();
+    assert!(matches!(speaker, MixerEvent::ActiveSpeaker(_)), "{speaker:?}");
+
+    assert!(get(program.http, "/healthz").starts_with("HTTP/1.1 200"));
+    let metrics = get(program.http, "/metrics");
+    assert_eq!(metric(&metrics, "parley_mixer_conferences"), Some(2.0), "{metrics}");
+    assert_eq!(metric(&metrics, "parley_mixer_conference_legs{conference=\"one\"}"), Some(3.0));
+    let sent = "parley_mixer_conference_packets_out_total{conference=\"one\"}";
+    assert!(metric(&metrics, sent).unwrap() > 300.0);
+    let leg1 = "parley_mixer_leg_packets_in_total{conference=\"one\",leg=\"leg1\",line=\"0\",media=\"audio\"}";
+    assert!(metric(&metrics, leg1).unwrap() > 100.0);
+
+    for n in 1..=3 {
+        let leave = MixerRequest::Leave(leg("one", &format!("leg{n}")));
+        call(client.clone(), leave.clone(), DEADLINE).await.unwrap();
+        call(client.clone(), leave, DEADLINE).await.expect("leaving twice is no error");
+    }
+    let metrics = get(program.http, "/metrics");
+    assert_eq!(metric(&metrics, "parley_mixer_conferences"), Some(1.0), "{metrics}");
+    assert_eq!(metric(&metrics, "parley_mixer_port_pairs_used"), Some(2.0));
+
+    let log = program.terminate();
+    assert!(log.contains("joined") && log.contains("left"), "{log}");
+    assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_are_statuses_the_focus_can_translate() {
+    let program = Program::start("[conference]\nmax_members = 1\n");
+    let client = client(&program).await;
+    let head = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n";
+    let join = |conference: &str, name: &str, sdp: String| {
+        let request = MixerRequest::Join(JoinRequest {
+            focus: "test".to_owned(),
+            leg: leg(conference, name),
+            display_name: String::new(),
+            offer: Some(sdp),
+            signalled_from: None,
+        });
+        call(client.clone(), request, DEADLINE)
+    };
+    let good = format!("{head}m=audio 9 RTP/AVP 0\r\n");
+    assert!(matches!(join("c", "1", "nonsense".to_owned()).await, Err(MixerError::Invalid(_))));
+    let refused = join("c", "1", format!("{head}m=audio 9 RTP/AVP 18\r\n")).await;
+    assert!(matches!(refused, Err(MixerError::NoCommonMedia(_))), "{refused:?}");
+    let metrics = get(program.http, "/metrics");
+    assert_eq!(metric(&metrics, "parley_mixer_conferences"), Some(0.0), "nothing is left open");
+    join("c", "1", good.clone()).await.unwrap();
+    let full = join("c", "2", good.clone()).await;
+    assert!(matches!(full, Err(MixerError::Exhausted(_))), "{full:?}");
+    for (conference, name) in [("c", "9"), ("d", "1")] {
+        let requests = [
+            MixerRequest::Offer(leg(conference, name)),
+            MixerRequest::RefreshVideo(leg(conference, name)),
+        ];
+        for request in requests {
+            let gone = call(client.clone(), request, DEADLINE).await;
+            assert!(matches!(gone, Err(MixerError::NotFound)), "{gone:?}");
+        }
+    }
+    call(client.clone(), MixerRequest::End("c".to_owned()), DEADLINE).await.unwrap();
+    call(client.clone(), MixerRequest::End("c".to_owned()), DEADLINE).await.unwrap();
+    join("c", "1", good).await.expect("a new meeting of the same name");
+    program.terminate();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn conferences_of_a_focus_that_is_gone_are_ended() {
+    let program = Program::start("[control]\ngrace = 1\n");
+    let first = client(&program).await;
+    let events =
+        first.clone().events(proto::EventsRequest { focus: "test".to_owned() }).await.unwrap();
+    let _phone = Phone::join(&first, "one", 1, 440.0).await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let metrics = get(program.http, "/metrics");
+    assert_eq!(metric(&metrics, "parley_mixer_conferences"), Some(1.0), "it listens, so it lives");
+    drop(events);
+    drop(first);
+    let begin = Instant::now();
+    while metric(&get(program.http, "/metrics"), "parley_mixer_conferences") != Some(0.0) {
+        assert!(begin.elapsed() < Duration::from_secs(10), "{}", program.terminate());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    program.terminate();
+}
+
+#[test]
+fn the_printed_configuration_can_be_read_back_and_wrong_keys_are_named() {
+    let printed = Program::output(&["--print-config"]);
+    assert!(printed.status.success());
+    let text = String::from_utf8(printed.stdout).unwrap();
+    assert!(text.contains("listen = \"127.0.0.1:7050\""), "{text}");
+    let file = program::temporary_file("printed", &text);
+    let wrong = program::temporary_file("wrong", "[media]\nprots = \"1-2\"\n");
+    let refused = Program::output(&["--config", wrong.to_str().unwrap()]);
+    assert!(!refused.status.success());
+    let why = String::from_utf8(refused.stderr).unwrap();
+    assert!(why.contains("prots") && why.contains("line 2"), "{why}");
+    let missing = Program::output(&["--config", "/nonexistent.toml"]);
+    assert!(String::from_utf8(missing.stderr).unwrap().contains("/nonexistent.toml"));
+    std::fs::remove_file(file).unwrap();
+    std::fs::remove_file(wrong).unwrap();
+}
