@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::leg::{Leg, Medium};
 use crate::tick::TickStats;
 use crate::transport::LineCounters;
 
@@ -48,4 +49,35 @@ pub struct LineStats {
     pub late: u64,
     /// Key frames asked for (pictures).
     pub key_frame_requests: u64,
+}
+
+/// The numbers of one leg as they are.
+pub(crate) fn leg_stats(leg: &Leg) -> LegStats {
+    let lines = leg.live().map(|(index, line)| {
+        let sources = line.transport.session().sources();
+        let (lost, jitter) = sources.fold((0, Duration::ZERO), |(lost, jitter), source| {
+            (lost + source.lost().max(0).cast_unsigned(), jitter.max(source.jitter()))
+        });
+        let mut stats = LineStats {
+            index,
+            counters: line.transport.counters(),
+            lost,
+            jitter,
+            rtt: line.transport.session().rtt(),
+            ..LineStats::default()
+        };
+        match &line.medium {
+            Medium::Audio(audio) => {
+                let buffer = audio.inlet.jitter_stats();
+                stats.buffered = buffer.delay;
+                stats.late = buffer.late;
+            }
+            Medium::Video(video) => {
+                stats.video = true;
+                stats.key_frame_requests = video.source.key_frame_requests();
+            }
+        }
+        stats
+    });
+    LegStats { name: leg.name.clone(), lines: lines.collect() }
 }

@@ -154,14 +154,23 @@ impl Directory {
             events,
         };
         tokio::spawn(self.clone().pass_on(request.focus.clone(), event_queue));
-        tokio::spawn(self.clone().supervise(name.clone(), serial, request.focus.clone(), start));
+        let task = conference_task::run(start);
+        let supervised =
+            self.clone().supervise(name.clone(), serial, request.focus.clone(), Box::pin(task));
+        tokio::spawn(supervised);
         Ok(inbox)
     }
 
     /// Runs a conference and cleans up after it, however it ends.
-    async fn supervise(self, name: String, serial: u64, focus: String, start: Start) {
+    async fn supervise(
+        self,
+        name: String,
+        serial: u64,
+        focus: String,
+        task: impl Future<Output = std::io::Result<()>> + Send + 'static,
+    ) {
         info!(conference = name, "opened");
-        let ended = self.0.media.spawn(conference_task::run(start)).await;
+        let ended = self.0.media.spawn(task).await;
         {
             let mut tables = self.tables();
             if tables.conferences.get(&name).is_some_and(|entry| entry.serial == serial) {
@@ -313,5 +322,110 @@ impl Directory {
         }
         numbers.sort_by(|a, b| a.conference.cmp(&b.conference));
         numbers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shell::config::{Config, PortRange};
+    use crate::shell::ports::PortPool;
+    use mixer_control::LegRef;
+
+    fn directory() -> Directory {
+        let config = DirectoryConfig {
+            settings: Config::default().settings().unwrap(),
+            bind: "127.0.0.1".parse().unwrap(),
+            max_conferences: 2,
+            grace: Duration::from_secs(30),
+        };
+        let range = PortRange { first: 30_000, last: 31_999 };
+        let ports = Arc::new(Mutex::new(PortPool::new(range, Duration::from_secs(30))));
+        Directory::new(config, ports, Handle::current())
+    }
+
+    fn request(conference: &str, leg: &str) -> JoinRequest {
+        let offer = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+                     m=audio 9 RTP/AVP 0\r\n";
+        JoinRequest {
+            focus: "f".to_owned(),
+            leg: LegRef { conference: conference.to_owned(), leg: leg.to_owned() },
+            display_name: String::new(),
+            offer: Some(offer.to_owned()),
+            signalled_from: None,
+        }
+    }
+
+    fn used(directory: &Directory) -> usize {
+        directory.ports().lock().unwrap().used()
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_conference_and_its_focus_is_told() {
+        let directory = directory();
+        let mut events = directory.subscribe("f");
+        directory.join(request("healthy", "1")).await.unwrap();
+        let serial = 77;
+        let (inbox, _receiver) = mpsc::channel(1);
+        let entry = Entry { serial, focus: "f".to_owned(), inbox };
+        directory.tables().conferences.insert("sick".to_owned(), entry);
+        let fault = async { panic!("a fault in one conference") };
+        directory.clone().supervise("sick".to_owned(), serial, "f".to_owned(), fault).await;
+        let told = events.recv().await.unwrap();
+        assert_eq!(told, MixerEvent::ConferenceFailed("sick".to_owned()));
+        assert_eq!(directory.failed(), 1);
+        assert!(!directory.tables().conferences.contains_key("sick"));
+        directory.join(request("healthy", "2")).await.expect("the other goes on");
+    }
+
+    #[tokio::test]
+    async fn conferences_end_with_their_last_leg_and_give_their_ports_back() {
+        let directory = directory();
+        directory.join(request("a", "1")).await.unwrap();
+        directory.join(request("b", "1")).await.unwrap();
+        let full = directory.join(request("c", "1")).await;
+        assert!(matches!(full, Err(MixerError::Exhausted(_))), "{full:?}");
+        assert_eq!(used(&directory), 2);
+        let leave = |reply| Command::Leave { leg: "1".to_owned(), reply };
+        directory.ask("a", leave).await.unwrap();
+        directory.end("b").await;
+        directory.join(request("a", "1")).await.expect("the same name again");
+        directory.end_all().await;
+        let begin = Instant::now();
+        while used(&directory) > 0 || !directory.tables().conferences.is_empty() {
+            assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", directory.tables());
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_focus_that_does_not_read_loses_its_stream_and_nobody_waits() {
+        let directory = directory();
+        let mut events = directory.subscribe("f");
+        for _ in 0..EVENTS + 10 {
+            directory.tell("f", &MixerEvent::ConferenceFailed("x".to_owned()));
+        }
+        let mut read = 0;
+        while events.recv().await.is_some() {
+            read += 1;
+        }
+        assert_eq!(read, EVENTS, "what was queued, then the end of the stream");
+    }
+
+    #[tokio::test]
+    async fn the_grace_of_a_focus_begins_when_its_stream_ends() {
+        let directory = directory();
+        directory.join(request("a", "1")).await.unwrap();
+        let now = Instant::now();
+        assert!(directory.orphans(now).is_empty());
+        let events = directory.subscribe("f");
+        let later = now + Duration::from_secs(100);
+        assert!(directory.orphans(later).is_empty(), "it listens");
+        drop(events);
+        assert!(directory.orphans(later).is_empty(), "the grace begins");
+        assert!(directory.orphans(later + Duration::from_secs(29)).is_empty());
+        let gone = directory.orphans(later + Duration::from_secs(30));
+        assert_eq!(gone.len(), 1);
+        assert_eq!(gone[0].0, "a");
     }
 }

@@ -1,0 +1,252 @@
+//! Joining, changing and leaving.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use mixer_control::MixerError;
+use sdp::negotiate::{self, Answer, OfferLine};
+use sdp::{Direction, MediaKind};
+
+use super::{Conference, NewLeg, PortUse};
+use crate::join::{self, Change, Plan};
+use crate::leg::{Leg, LegId, PendingOffer};
+use crate::transport::{Identity, PortGrant};
+use crate::video::LineId;
+
+impl Conference {
+    /// What it takes to let a leg join: with an offer, or without one, to offer itself. Changes nothing.
+    ///
+    /// # Errors
+    /// [`MixerError::Exhausted`] when the conference is full, [`MixerError::Invalid`] when the leg is here already or
+    /// the offer cannot be read, [`MixerError::NoCommonMedia`] when nothing of it can be accepted.
+    pub fn plan_join(&self, leg: &str, offer: Option<&str>) -> Result<Plan, MixerError> {
+        if self.names.contains_key(leg) {
+            return Err(MixerError::Invalid(format!("leg {leg} has joined already")));
+        }
+        if self.legs.len() >= self.settings.max_legs {
+            let most = self.settings.max_legs;
+            return Err(MixerError::Exhausted(format!("the conference has {most} members")));
+        }
+        match offer {
+            Some(offer) => join::plan_answer(leg, None, offer, &self.capabilities),
+            None => Ok(join::plan_first_offer(leg)),
+        }
+    }
+
+    /// Lets the leg join with the ports bound for `plan`, in its order. Returns our answer, or our offer.
+    ///
+    /// # Errors
+    /// When a codec cannot be set up; the conference is then as it was, and the ports are to be closed.
+    pub fn join(
+        &mut self,
+        now: Instant,
+        new: NewLeg,
+        plan: Plan,
+        granted: &[PortGrant],
+    ) -> Result<String, MixerError> {
+        let id = LegId(self.next_leg);
+        let leg = Leg {
+            name: plan.leg.clone(),
+            display_name: new.display_name,
+            cname: self.random.cname(),
+            identity: Identity { cname: self.random.cname(), clock: self.clock },
+            sip_source: new.signalled_from,
+            last_heard: now,
+            silence_told: false,
+            lines: Vec::new(),
+            pending: None,
+            sync: None,
+        };
+        self.next_leg += 1;
+        self.names.insert(plan.leg.clone(), id);
+        self.legs.insert(id, leg);
+        let done = self.carry_out(now, id, plan, granted);
+        if done.is_err() {
+            self.forget(id);
+        }
+        done
+    }
+
+    /// What it takes to answer a new offer of a leg. Changes nothing.
+    ///
+    /// # Errors
+    /// [`MixerError::NotFound`], and those of [`Self::plan_join`] for the offer.
+    pub fn plan_reoffer(&self, leg: &str, offer: &str) -> Result<Plan, MixerError> {
+        let (_, state) = self.find(leg)?;
+        join::plan_answer(leg, Some(state), offer, &self.capabilities)
+    }
+
+    /// What it takes to make a new offer to a leg. Changes nothing.
+    ///
+    /// # Errors
+    /// [`MixerError::NotFound`].
+    pub fn plan_offer(&self, leg: &str) -> Result<Plan, MixerError> {
+        let (_, state) = self.find(leg)?;
+        Ok(match (state.lines.is_empty(), state.pending.is_some()) {
+            (false, _) => join::plan_offer_again(state),
+            (true, true) => join::plan_first_offer_again(state),
+            (true, false) => join::plan_first_offer(leg),
+        })
+    }
+
+    /// Carries out a plan for a leg that exists. Returns our answer, which is in effect, or our offer, which takes effect
+    /// with [`Self::accept`].
+    ///
+    /// # Errors
+    /// [`MixerError::NotFound`]; [`MixerError::Unavailable`] when a codec cannot be set up: all is then as it was.
+    pub fn renegotiate(
+        &mut self,
+        now: Instant,
+        plan: Plan,
+        granted: &[PortGrant],
+    ) -> Result<String, MixerError> {
+        let (id, _) = self.find(&plan.leg)?;
+        self.carry_out(now, id, plan, granted)
+    }
+
+    /// The member's answer to our last offer.
+    ///
+    /// # Errors
+    /// [`MixerError::NotFound`], [`MixerError::Invalid`] when there was no offer or the answer cannot be read,
+    /// [`MixerError::NoCommonMedia`] when everything was refused. The leg is then as it was.
+    pub fn accept(&mut self, now: Instant, leg: &str, answer: &str) -> Result<(), MixerError> {
+        let (id, state) = self.find(leg)?;
+        let Some(pending) = &state.pending else {
+            return Err(MixerError::Invalid("there is no offer to be answered".to_owned()));
+        };
+        let answer = join::parse(answer)?;
+        let lines = negotiate::accept(&pending.offer, &answer).map_err(join::no_common_media)?;
+        let ports = pending.ports.clone();
+        let leg = self.legs.get_mut(&id).ok_or(MixerError::NotFound)?;
+        leg.agree(now, &lines, &ports, &self.settings, &mut self.random, &mut self.out)?;
+        leg.drop_offer(&mut self.out);
+        self.rewire(now);
+        Ok(())
+    }
+
+    /// Lets a leg go. Returns whether it was there.
+    pub fn leave(&mut self, now: Instant, leg: &str) -> bool {
+        let Some(&id) = self.names.get(leg) else { return false };
+        if let Some(leg) = self.legs.get_mut(&id) {
+            leg.drop_offer(&mut self.out);
+            for (_, line) in leg.live_mut() {
+                line.close(now, &mut self.out);
+            }
+        }
+        self.forget(id);
+        self.rewire(now);
+        true
+    }
+
+    /// Lets everybody go.
+    pub fn end(&mut self, now: Instant) {
+        for leg in self.names.keys().cloned().collect::<Vec<_>>() {
+            self.leave(now, &leg);
+        }
+    }
+
+    pub(super) fn find(&self, leg: &str) -> Result<(LegId, &Leg), MixerError> {
+        let id = *self.names.get(leg).ok_or(MixerError::NotFound)?;
+        Ok((id, self.legs.get(&id).ok_or(MixerError::NotFound)?))
+    }
+
+    fn carry_out(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        plan: Plan,
+        granted: &[PortGrant],
+    ) -> Result<String, MixerError> {
+        let ports = match_ports(&plan, granted);
+        match plan.change {
+            Change::Answer(answer) => self.answer(now, id, &answer, &ports),
+            Change::Offer(kinds) => self.offer(id, &kinds, ports),
+        }
+    }
+
+    fn answer(
+        &mut self,
+        now: Instant,
+        id: LegId,
+        answer: &Answer,
+        ports: &BTreeMap<usize, PortGrant>,
+    ) -> Result<String, MixerError> {
+        let leg = self.legs.get_mut(&id).ok_or(MixerError::NotFound)?;
+        // Spare RTCP ports of an offer of ours that is still open serve as well.
+        let mut ports = ports.clone();
+        for (index, grant) in leg.pending.iter().flat_map(|pending| &pending.ports) {
+            if leg.line(*index).is_some() {
+                ports.entry(*index).or_insert(*grant);
+            }
+        }
+        leg.agree(now, answer.lines(), &ports, &self.settings, &mut self.random, &mut self.out)?;
+        // That offer is void now: both sides offered, and theirs was taken.
+        leg.drop_offer(&mut self.out);
+        let settings = &self.settings;
+        let description = answer.describe(|line| {
+            let number = leg.line(line.index).map_or(0, |line| line.transport.ports().number);
+            join::local_transport(number, settings)
+        });
+        self.rewire(now);
+        Ok(description.to_string())
+    }
+
+    fn offer(
+        &mut self,
+        id: LegId,
+        kinds: &[MediaKind],
+        mut ports: BTreeMap<usize, PortGrant>,
+    ) -> Result<String, MixerError> {
+        let leg = self.legs.get_mut(&id).ok_or(MixerError::NotFound)?;
+        // An offer that was never answered is replaced, and its ports are used again.
+        ports.extend(leg.pending.take().into_iter().flat_map(|void| void.ports));
+        let mut lines = join::lines_again(leg, &self.settings);
+        for kind in kinds {
+            let number = ports.get(&lines.len()).map_or(0, |grant| grant.number);
+            let local = join::local_transport(number, &self.settings);
+            lines.push(OfferLine::new(kind.clone(), Direction::SendRecv, local));
+        }
+        let offer = negotiate::offer(&lines, &self.capabilities);
+        let text = offer.to_string();
+        leg.pending = Some(PendingOffer { offer, ports });
+        Ok(text)
+    }
+
+    /// Removes a leg from every table.
+    pub(super) fn forget(&mut self, id: LegId) {
+        if let Some(leg) = self.legs.remove(&id) {
+            self.names.remove(&leg.name);
+        }
+        self.mixer.remove(id);
+        self.video.remove(id);
+        self.public.retain(|_, line| line.leg != id);
+        self.named.retain(|leg| *leg != id);
+        self.names_changed = true;
+    }
+
+    /// After the lines of some leg changed: ports, and who is shown where.
+    fn rewire(&mut self, now: Instant) {
+        self.ports.clear();
+        for (&leg, state) in &self.legs {
+            for (index, live) in state.live() {
+                let line = LineId { leg, line: index };
+                let ports = live.transport.ports();
+                for (port, rtcp) in [(Some(ports.rtp), false), (ports.rtcp, true)] {
+                    let Some(port) = port else { continue };
+                    let at = port.0 as usize;
+                    if self.ports.len() <= at {
+                        self.ports.resize(at + 1, None);
+                    }
+                    self.ports[at] = Some(PortUse { line, rtcp });
+                }
+            }
+        }
+        self.names_changed = true;
+        self.video.arrange(now, &mut self.legs, &mut self.out);
+    }
+}
+
+/// Which granted port is for which m-line.
+fn match_ports(plan: &Plan, granted: &[PortGrant]) -> BTreeMap<usize, PortGrant> {
+    plan.needs.iter().map(|(index, _)| *index).zip(granted.iter().copied()).collect()
+}

@@ -1,0 +1,87 @@
+//! By which SSRC and name members are known to each other.
+
+use std::time::{Duration, Instant};
+
+use rtp_session::{Contributor, RtcpEvent, Ssrc};
+
+use super::Conference;
+use crate::leg::{Leg, LegId, Line};
+use crate::settings::MAX_VOICES;
+use crate::video::LineId;
+
+/// Least time between two changes of the list of names on an audio line: each change is a report to everybody.
+const NAMES_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Conference {
+    /// The SSRC by which a member's stream is known to others: its own, unless somebody has it already.
+    pub(super) fn publish(&mut self, line: LineId, ssrc: Ssrc) -> Ssrc {
+        self.public.retain(|_, other| *other != line);
+        let mut public = ssrc;
+        while self.public.contains_key(&public.0) {
+            public = self.random.ssrc();
+        }
+        self.public.insert(public.0, line);
+        public
+    }
+
+    pub(super) fn publish_audio(&mut self, at: LineId, ssrc: Ssrc) {
+        let public = self.publish(at, ssrc);
+        if let Some((_, audio)) = self.legs.get_mut(&at.leg).and_then(Leg::audio_mut) {
+            audio.public = public;
+        }
+        if !self.named.contains(&at.leg) {
+            self.named.push_back(at.leg);
+        }
+        self.names_changed = true;
+    }
+
+    /// A member said good-bye to its own stream: the next one, whatever its SSRC, is played at once.
+    pub(super) fn forget_leaving_sources(&mut self, at: LineId, events: &[RtcpEvent]) {
+        for event in events {
+            let RtcpEvent::Bye { ssrc: gone } = event else { continue };
+            let line = self.legs.get_mut(&at.leg).and_then(|leg| leg.line_mut(at.line));
+            if let Some((_, audio)) = line.and_then(Line::audio_mut)
+                && audio.ssrc == Some(*gone)
+            {
+                audio.ssrc = None;
+            }
+        }
+    }
+
+    /// Keeps the list of names that go with the mix: everybody in a small meeting, who spoke last in a large one.
+    pub(super) fn name_speakers(&mut self, now: Instant) {
+        for (speaker, _) in self.mixer.mixed() {
+            if self.named.iter().take(MAX_VOICES).any(|leg| leg == speaker) {
+                continue;
+            }
+            self.named.retain(|leg| leg != speaker);
+            self.named.push_front(*speaker);
+            self.names_changed = true;
+        }
+        let too_soon = self
+            .names_sent
+            .is_some_and(|sent| now.saturating_duration_since(sent) < NAMES_INTERVAL);
+        if !self.names_changed || too_soon {
+            return;
+        }
+        self.names_changed = false;
+        self.names_sent = Some(now);
+        let named: Vec<(LegId, Contributor)> = self
+            .named
+            .iter()
+            .take(MAX_VOICES)
+            .filter_map(|id| {
+                let leg = self.legs.get_mut(id)?;
+                let (cname, name) = (leg.cname.clone(), leg.display_name.clone());
+                let ssrc = leg.audio_mut()?.1.public;
+                Some((*id, Contributor { ssrc, cname, name }))
+            })
+            .collect();
+        for (id, leg) in &mut self.legs {
+            let Some((transport, _)) = leg.audio_mut() else { continue };
+            let others =
+                named.iter().filter(|(other, _)| other != id).map(|(_, named)| named.clone());
+            transport.session_mut().set_contributors(now, others.collect());
+        }
+    }
+}
