@@ -6,13 +6,13 @@ mod http;
 mod mixer;
 mod run;
 
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// The program.
 pub(crate) fn main() -> ExitCode {
     let arguments = cli::parse();
     if arguments.print_config {
-        use std::io::Write as _;
         // A closed pipe (`| head`) is no failure worth words.
         let _ = std::io::stdout().write_all(config::TEMPLATE.as_bytes());
         return ExitCode::SUCCESS;
@@ -24,6 +24,7 @@ pub(crate) fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
     let done = arguments
         .config

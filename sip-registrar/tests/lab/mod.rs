@@ -375,14 +375,7 @@ impl Phone {
     }
 
     /// Answers a request.
-    pub fn respond(
-        &mut self,
-        lab: &mut Lab,
-        request: &Request,
-        status: u16,
-        tag: &str,
-        body: &str,
-    ) {
+    pub fn respond(&self, lab: &mut Lab, request: &Request, status: u16, tag: &str, body: &str) {
         let mut response = sip_stack::message::build::response_to(request, status, "", Some(tag));
         let contact = format!("<sip:{}@127.0.0.1:{}>", self.user, self.port());
         response.headers.push("Contact", contact);
