@@ -18,8 +18,8 @@ const MAX_NONCES: usize = 10_000;
 
 /// How the User-Agent of clients begins that cannot read a 401 with a challenge of another algorithm
 /// beside MD5, in whatever order (RFC 8760 §2.4 says how they should). Seen with Debian's
-/// baresip 1.0.0, which then never registers and never calls.
-const MD5_ONLY: [&str; 2] = ["baresip v0.", "baresip v1."];
+/// baresip 1.0.0, which then never registers and never calls, and its SIPp 3.6.1, which aborts.
+const MD5_ONLY: [&str; 3] = ["baresip v0.", "baresip v1.", "SIPp"];
 
 /// What became of a request's credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
