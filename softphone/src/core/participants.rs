@@ -14,6 +14,8 @@ const MAX_NAME: usize = 64;
 /// A participant nothing was heard of for this long is not shown any more. Sources are described
 /// in every compound, sent every five seconds (RFC 3550 §6.2).
 const FORGET_AFTER: Duration = Duration::from_secs(20);
+/// A source without a name is shown after this long: its description comes in the first second.
+const DESCRIPTION_WAIT: Duration = Duration::from_secs(3);
 /// How long a participant counts as speaking after the last packet that carried their voice.
 const SPEAKING_HANG: Duration = Duration::from_millis(400);
 /// A pause with no packet of a picture for this long is a camera switched off, not a freeze.
@@ -85,12 +87,25 @@ impl VideoSeen {
 struct Source {
     cname: Option<String>,
     name: Option<String>,
+    first_seen: Option<Instant>,
     last_seen: Option<Instant>,
     gone: bool,
     /// Sends packets with CSRCs: a mixer, not a person.
     mixer: bool,
     audio: AudioHeard,
     video: VideoSeen,
+}
+
+impl Source {
+    /// Whether somebody is to be shown: described by name, or at least heard or seen for so long
+    /// that a description should have come; a mixer's own description names nobody.
+    fn is_present(&self, now: Instant) -> bool {
+        let since = |at: Option<Instant>| at.map(|at| now.saturating_duration_since(at));
+        let fresh = since(self.last_seen).is_some_and(|age| age < FORGET_AFTER);
+        let active = self.audio.packets > 0 || self.video.packets > 0;
+        let waited = since(self.first_seen).is_some_and(|age| age >= DESCRIPTION_WAIT);
+        !self.gone && fresh && (self.name.is_some() || (active && waited))
+    }
 }
 
 /// One participant: all their sources taken together.
@@ -126,6 +141,7 @@ impl Participant {
 pub struct Participants {
     sources: BTreeMap<u32, Source>,
     own: Vec<u32>,
+    focus: bool,
 }
 
 impl Participants {
@@ -133,6 +149,11 @@ impl Participants {
     pub fn set_own(&mut self, own: Vec<u32>) {
         self.sources.retain(|ssrc, _| !own.contains(ssrc));
         self.own = own;
+    }
+
+    /// The other side is a conference focus (`isfocus`, RFC 3840): its own voice is nobody's.
+    pub fn set_focus(&mut self, focus: bool) {
+        self.focus = focus;
     }
 
     fn source(&mut self, now: Instant, ssrc: u32) -> Option<&mut Source> {
@@ -143,6 +164,7 @@ impl Participants {
             return None;
         }
         let source = self.sources.entry(ssrc).or_default();
+        source.first_seen.get_or_insert(now);
         source.last_seen = Some(now);
         source.gone = false;
         Some(source)
@@ -161,6 +183,13 @@ impl Participants {
 
     /// An audio packet of `ssrc` came in which `csrcs` were mixed.
     pub fn audio_packet(&mut self, now: Instant, ssrc: u32, csrcs: &[u32]) {
+        if self.focus && csrcs.is_empty() {
+            // a mix without anybody in it
+            if let Some(source) = self.source(now, ssrc) {
+                source.mixer = true;
+            }
+            return;
+        }
         self.contributing(now, ssrc, csrcs, |source| {
             source.audio.packets += 1;
             source.audio.first.get_or_insert(now);
@@ -229,8 +258,7 @@ impl Participants {
     }
 
     /// Everybody seen so far, those who left too, in the order of their first source number.
-    /// Mixers and sources nothing but a packet without contributors is known of are left out when
-    /// they turned out to be a mixer.
+    /// Mixers are left out.
     #[must_use]
     pub fn list(&self, now: Instant) -> Vec<Participant> {
         let mixer_cnames: Vec<&str> =
@@ -241,8 +269,7 @@ impl Participants {
             if source.mixer || of_mixer {
                 continue;
             }
-            let present = !source.gone
-                && source.last_seen.is_some_and(|seen| now.duration_since(seen) < FORGET_AFTER);
+            let present = source.is_present(now);
             let speaking = source.audio.last.is_some_and(|l| now.duration_since(l) < SPEAKING_HANG);
             let same = list.iter_mut().find(|p| {
                 source.cname.is_some() && p.cname == source.cname && p.name == source.name
@@ -355,13 +382,34 @@ mod tests {
     fn people_leave_by_bye_or_by_silence_and_may_come_back() {
         let t0 = Instant::now();
         let mut all = Participants::default();
-        all.describe(t0, 10, Some("a"), None);
+        all.describe(t0, 10, Some("a"), Some("Ann"));
         assert!(all.list(t0)[0].present);
         all.bye(10);
         assert!(!all.list(t0)[0].present);
-        all.describe(t0 + ms(10), 10, Some("a"), None);
+        all.describe(t0 + ms(10), 10, Some("a"), Some("Ann"));
         assert!(all.list(t0 + ms(10))[0].present);
         assert!(!all.list(t0 + ms(10) + FORGET_AFTER)[0].present);
+    }
+
+    #[test]
+    fn an_empty_mix_and_a_mixer_describing_itself_are_nobody() {
+        let t0 = Instant::now();
+        let later = t0 + DESCRIPTION_WAIT;
+        let mut all = Participants::default();
+        all.describe(t0, 7, Some("mixer"), None);
+        assert!(!all.list(later)[0].present);
+        all.set_focus(true);
+        all.audio_packet(t0, 7, &[]);
+        assert!(all.list(later).is_empty());
+    }
+
+    #[test]
+    fn a_source_without_a_name_is_shown_once_no_name_is_to_be_expected() {
+        let t0 = Instant::now();
+        let mut all = Participants::default();
+        all.audio_packet(t0, 1, &[10]);
+        assert!(!all.list(t0)[0].present);
+        assert!(all.list(t0 + DESCRIPTION_WAIT)[0].present);
     }
 
     #[test]

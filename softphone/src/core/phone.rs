@@ -100,6 +100,7 @@ pub struct Phone {
     outcome: Option<Outcome>,
     redirects: u8,
     reoffer: bool,
+    focus: bool,
     liveness: Option<Liveness>,
     probe: Option<ClientTransactionId>,
     outputs: VecDeque<Output>,
@@ -124,6 +125,7 @@ impl Phone {
             outcome: None,
             redirects: 0,
             reoffer: false,
+            focus: false,
             liveness: None,
             probe: None,
             outputs: VecDeque::new(),
@@ -268,6 +270,12 @@ impl Phone {
         self.outputs.pop_front()
     }
 
+    /// Whether the far end is a conference focus (`isfocus` in its Contact, RFC 4579 §4.2).
+    #[must_use]
+    pub fn peer_is_focus(&self) -> bool {
+        self.focus
+    }
+
     /// Codec of the first accepted line of a kind, once agreed.
     #[must_use]
     pub fn codec_name(&self, kind: &MediaKind) -> Option<String> {
@@ -397,6 +405,8 @@ impl Phone {
     fn answered(&mut self, now: Instant, call: CallId, response: &Response) {
         self.state = State::Talking(call);
         self.liveness = Some(Liveness::new(now));
+        let contacts = response.headers.contacts().unwrap_or_default();
+        self.focus = contacts.iter().any(|contact| contact.params.has("isfocus"));
         match self.call.answered(&text(&response.body)) {
             Ok(lines) => {
                 let lines = lines.to_vec();

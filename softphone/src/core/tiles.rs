@@ -211,12 +211,13 @@ mod tests {
         let mut all = Participants::default();
         all.audio_packet(t0, 1, &[10]);
         all.video_packet(t0, 0, 2, Some(11), 0, 0.0);
-        tiles.picture(t0, 0, 11);
-        assert_eq!(tiles.layout(t0, &all, &own()).len(), 3);
+        let later = t0 + Duration::from_secs(4);
+        tiles.picture(later, 0, 11);
+        assert_eq!(tiles.layout(later, &all, &own()).len(), 3);
         for source in [10, 11] {
-            all.describe(t0, source, Some("Ann"), Some("Ann"));
+            all.describe(later, source, Some("Ann"), Some("Ann"));
         }
-        let layout = tiles.layout(t0, &all, &own());
+        let layout = tiles.layout(later, &all, &own());
         assert_eq!(row(&layout), [("Ann", Picture::Slot(0)), ("me", Picture::Own)]);
     }
 

@@ -158,6 +158,11 @@ impl MediaSession {
         }
     }
 
+    /// The other side is a conference focus, not a person.
+    pub fn set_focus(&mut self, focus: bool) {
+        self.participants.set_focus(focus);
+    }
+
     /// A datagram arrived on one of the two ports of a line.
     pub fn handle_datagram(
         &mut self,

@@ -319,6 +319,7 @@ impl Running {
             }
         }
         let Some(media) = &mut self.media else { return };
+        media.set_focus(self.phone.peer_is_focus());
         media.apply(now, lines);
         self.camera_state.wanted.store(media.may_send_video(), Ordering::Relaxed);
         if let Some(audio) = &self.audio {
@@ -395,7 +396,7 @@ impl Running {
         let seconds = now.duration_since(answered).as_secs();
         let codec = self.report.call.audio_codec.as_deref().unwrap_or("no audio");
         let status = format!(
-            "{}   {:02}:{:02}   {} other{}   {codec}   m mute   v camera   q leave   ? help",
+            "{}   {:02}:{:02}   {} other{}   {codec}   m mute   v camera   q leave",
             self.uri,
             seconds / 60,
             seconds % 60,
