@@ -300,6 +300,23 @@ fn a_bye_right_after_ones_own_reinvite_still_acknowledges_the_2xx() {
     world.assert_no_leaks();
 }
 
+/// Nobody repeats the lost 2xx after the BYE, and nothing in RFC 3261 §17.1.1.2 ends the waiting.
+#[test]
+fn a_reinvite_whose_answer_is_lost_is_forgotten_after_the_bye() {
+    for hangs_up in [A, B] {
+        let mut world = World::new(2);
+        let (caller, callee) = world.call(A, B);
+        reinvite(&mut world, A, caller, "again");
+        world.expect(B, is_reinvite);
+        world.run(Duration::from_millis(100)); // A has the 100
+        world.lose(B, "200 (INVITE)", 1);
+        let now = world.now;
+        world.endpoint(B).answer_reinvite(now, callee, answer("fine")).unwrap();
+        let call = if hangs_up == A { caller } else { callee };
+        hang_up(&mut world, hangs_up, call);
+    }
+}
+
 #[test]
 fn a_bye_refuses_the_reinvite_that_waits_for_its_answer() {
     let mut world = World::new(2);

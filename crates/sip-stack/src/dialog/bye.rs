@@ -67,6 +67,7 @@ impl Endpoint {
             self.send_ack(id, unanswered.transaction, None);
         }
         self.refuse_offered(now, id, 487);
+        self.limit_change(now, id);
         let Some(call) = self.calls.get_mut(&id) else { return };
         let unacked = call.unacked.take_if(|unacked| call.incoming != Some(unacked.transaction));
         if unacked.is_none() && call.unacked.is_some() {
@@ -78,6 +79,16 @@ impl Endpoint {
         }
         self.send_bye(now, id, reason);
         self.end_told(id, told);
+    }
+
+    /// The call ends while a re-INVITE of ours is unanswered. The peer should still answer it
+    /// (RFC 3261 §15.1.2), but its 2xx may have been on the way and lost, and after a BYE nobody
+    /// repeats that.
+    fn limit_change(&mut self, now: Instant, id: CallId) {
+        let change = self.calls.get(&id).and_then(|call| call.change.as_ref());
+        if let Some(transaction) = change.and_then(|change| change.transaction) {
+            self.layer.limit_client(now, transaction);
+        }
     }
 
     /// Sends the BYE; its outcome changes nothing.
@@ -118,6 +129,7 @@ impl Endpoint {
             self.refuse(now, id, 487, "", &[]);
         } else {
             self.refuse_offered(now, id, 487);
+            self.limit_change(now, id);
         }
         if let Some(call) = self.calls.get_mut(&id) {
             call.unacked = None;

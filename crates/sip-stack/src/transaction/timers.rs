@@ -67,7 +67,8 @@ pub enum Timer {
     /// INVITE client: pass on retransmitted and forked 2xx (RFC 6026).
     M,
     /// Not of the RFC: a server transaction that its owner never answered is dropped, so that a
-    /// forgotten request cannot leak. By then the client has given up too (its timer F).
+    /// forgotten request cannot leak. By then the client has given up too (its timer F). Likewise a
+    /// re-INVITE of ours whose final response is not worth waiting for, because the call is over.
     Abandon,
 }
 

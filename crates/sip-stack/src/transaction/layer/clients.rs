@@ -215,9 +215,23 @@ impl Layer {
     }
 
     pub(super) fn client_timer(&mut self, now: Instant, id: ClientTransactionId, timer: Timer) {
+        if timer == Timer::Abandon {
+            self.remove_client(id);
+            return;
+        }
         let Some(transaction) = self.clients.get_mut(&id) else { return };
         let actions = transaction.machine.timer(timer);
         self.run_client(now, id, actions, None);
+    }
+
+    /// Gives an INVITE that has had a provisional response 64·T1 for its final one, for nothing else
+    /// limits it (RFC 3261 §17.1.1.2). Then it is forgotten as by
+    /// [`abandon_client`](Self::abandon_client).
+    pub(crate) fn limit_client(&mut self, now: Instant, id: ClientTransactionId) {
+        if self.clients.get(&id).is_some_and(|transaction| transaction.machine.is_pending()) {
+            let limit = now + self.values.transaction_timeout();
+            self.timers.set(TimerKey::Client(id, Timer::Abandon), limit);
+        }
     }
 
     /// The transport could not send a request.
