@@ -10,13 +10,13 @@ use media_mixer::{
 use mixer_control::{LegRef, MixerError, MixerEvent};
 use rtp_session::NtpClock;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use super::ports::{PortPair, PortPool};
 use super::sockets::{Attention, Sockets};
 
 /// Ports tried before giving up: others of the same machine may sit in our range.
-const BIND_TRIES: usize = 16;
+const BIND_TRIES: usize = 128;
 
 /// Something the focus asks of one conference.
 #[derive(Debug)]
@@ -275,7 +275,7 @@ impl Task {
                     return Ok(grant);
                 }
                 Err(error) => {
-                    warn!(port = pair.rtp(), %error, "port cannot be bound, trying another");
+                    debug!(port = pair.rtp(), %error, "port cannot be bound, trying another");
                     self.pool().give_back(Instant::now(), pair);
                     last = Some(error);
                 }

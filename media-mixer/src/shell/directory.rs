@@ -340,7 +340,7 @@ mod tests {
             grace: Duration::from_secs(30),
         };
         let range = PortRange { first: 30_000, last: 31_999 };
-        let ports = Arc::new(Mutex::new(PortPool::new(range, Duration::from_secs(30))));
+        let ports = Arc::new(Mutex::new(PortPool::new(range, Duration::from_secs(30), 0)));
         Directory::new(config, ports, Handle::current())
     }
 

@@ -109,7 +109,11 @@ fn media_runtime(config: &Config) -> anyhow::Result<tokio::runtime::Runtime> {
 async fn serve(config: Config, media: Handle) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let pool = PortPool::new(config.media.ports, Duration::from_secs(config.media.quarantine));
+    let pool = PortPool::new(
+        config.media.ports,
+        Duration::from_secs(config.media.quarantine),
+        rand::random::<u16>().into(),
+    );
     let directory = Directory::new(
         DirectoryConfig {
             settings: config.settings()?,

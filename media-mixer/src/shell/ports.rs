@@ -32,9 +32,14 @@ pub(crate) struct PortPool {
 
 impl PortPool {
     /// All pairs of `range` are free. A pair given back is used again after `rest` at the earliest.
-    pub(crate) fn new(range: PortRange, rest: Duration) -> Self {
+    /// The first pair taken is number `start` of the range (modulo its length): a random one keeps
+    /// mixers that share a machine apart, and strangers from guessing where media will come in.
+    pub(crate) fn new(range: PortRange, rest: Duration, start: usize) -> Self {
         let first = range.first.next_multiple_of(2);
-        let free = (first..range.last).step_by(2).map(PortPair).collect();
+        let mut free: VecDeque<PortPair> = (first..range.last).step_by(2).map(PortPair).collect();
+        if !free.is_empty() {
+            free.rotate_left(start % free.len());
+        }
         Self { free, resting: VecDeque::new(), used: BTreeSet::new(), rest }
     }
 
@@ -78,7 +83,7 @@ mod tests {
     const REST: Duration = Duration::from_secs(30);
 
     fn pool(first: u16, last: u16) -> PortPool {
-        PortPool::new(PortRange { first, last }, REST)
+        PortPool::new(PortRange { first, last }, REST, 0)
     }
 
     #[test]
@@ -89,6 +94,15 @@ mod tests {
             std::iter::from_fn(|| pool.take(now)).map(|pair| (pair.rtp(), pair.rtcp())).collect();
         assert_eq!(pairs, [(30_002, 30_003), (30_004, 30_005)]);
         assert_eq!((pool.used(), pool.free(now)), (2, 0));
+    }
+
+    #[test]
+    fn taking_begins_anywhere_and_reaches_every_pair() {
+        let range = PortRange { first: 30_000, last: 30_005 };
+        let mut pool = PortPool::new(range, REST, 4);
+        let pairs: Vec<_> =
+            std::iter::from_fn(|| pool.take(Instant::now())).map(PortPair::rtp).collect();
+        assert_eq!(pairs, [30_002, 30_004, 30_000]);
     }
 
     #[test]
