@@ -124,10 +124,11 @@ impl Directory {
     fn find_or_create(&self, request: &JoinRequest) -> Result<mpsc::Sender<Command>, MixerError> {
         let mut tables = self.tables();
         let name = &request.leg.conference;
-        tables
-            .foci
-            .entry(request.focus.clone())
-            .or_insert_with(|| Focus { streams: Vec::new(), silent_since: Some(Instant::now()) });
+        let focus = tables.foci.entry(request.focus.clone()).or_default();
+        if focus.streams.is_empty() {
+            // Asking is a sign of life as well.
+            focus.silent_since = Some(Instant::now());
+        }
         if let Some(entry) = tables.conferences.get(name)
             && !entry.inbox.is_closed()
         {

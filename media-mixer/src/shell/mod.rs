@@ -9,7 +9,7 @@ mod ports;
 mod priority;
 mod sockets;
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -79,7 +79,12 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         None => Config::default(),
     };
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     let media = media_runtime(&config)?;
     let control = Builder::new_multi_thread()
         .worker_threads(1)
