@@ -61,7 +61,10 @@ impl Registrar {
     ) {
         match self.relayed.remove(&transaction) {
             Some(Relayed::KeyFrame(call)) => {
-                self.on_key_frame_answer(call, response.is_some_and(|r| r.is_success()));
+                // Linphone answers 491 while a re-INVITE is on its way: not now, but later.
+                let cannot =
+                    response.is_some_and(|r| matches!(r.status, 405 | 415 | 469 | 488 | 501));
+                self.on_key_frame_answer(call, !cannot);
             }
             Some(Relayed::For(asked)) => {
                 // 408 and 481 would end the asker's dialog, which is alive (RFC 5057 §5.1).
