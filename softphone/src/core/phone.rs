@@ -1,5 +1,7 @@
 //! The softphone as SIP sees it: register, call, change, leave. One call at a time.
 
+mod events;
+
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
@@ -8,22 +10,25 @@ use sdp::MediaKind;
 use sdp::negotiate::NegotiatedLine;
 use sip_stack::auth::Credentials;
 use sip_stack::endpoint::{
-    self, Answer, Body, CallId, ClientTransactionId, EndReason, Endpoint, EndpointConfig, Failure,
-    Invite, ReinviteFailure, SessionError, Transmit, TransmitId,
+    self, Body, CallId, Endpoint, EndpointConfig, Invite, SessionError, Transmit, TransmitId,
 };
 use sip_stack::flow::{ConnectionId, Flow, Target};
-use sip_stack::message::{Method, NameAddr, Reason, Request, Response, Uri};
+use sip_stack::message::{Method, NameAddr, Uri};
 use sip_stack::token::Tokens;
 
-use super::call::{Call, DescriptionError};
+use super::call::Call;
 use super::liveness::{Liveness, Verdict};
 use super::outcome::Outcome;
-use super::registration::{Change, RegistrarConfig, Registration};
+use super::registration::{RegistrarConfig, Registration};
 
 /// How long BYE and un-REGISTER may take before we go anyway.
 const CLOSING: Duration = Duration::from_secs(2);
 /// Redirections followed (RFC 3261 §8.1.3.4); a factory redirects once.
 const MAX_REDIRECTS: u8 = 3;
+/// Without any message for this long after our first request, nobody is there. Shorter than the
+/// 32 s of Timer B (RFC 3261 §17.1.1.2), which no person waits for: the request has been sent five
+/// times by then.
+const FIRST_ANSWER: Duration = Duration::from_secs(10);
 /// How long the far end may ring.
 const RING: Duration = Duration::from_secs(60);
 
@@ -102,7 +107,8 @@ pub struct Phone {
     reoffer: bool,
     focus: bool,
     liveness: Option<Liveness>,
-    probe: Option<ClientTransactionId>,
+    /// Until then something must have been heard.
+    silent_until: Option<Instant>,
     outputs: VecDeque<Output>,
 }
 
@@ -127,7 +133,7 @@ impl Phone {
             reoffer: false,
             focus: false,
             liveness: None,
-            probe: None,
+            silent_until: None,
             outputs: VecDeque::new(),
         }
     }
@@ -137,6 +143,7 @@ impl Phone {
         if self.state != State::Idle {
             return;
         }
+        self.silent_until = Some(now + FIRST_ANSWER);
         match &mut self.registration {
             Some(registration) => {
                 self.state = State::Registering;
@@ -180,6 +187,7 @@ impl Phone {
         };
         self.outcome = Some(outcome);
         self.liveness = None;
+        self.silent_until = None;
         self.state = State::Closing(now + CLOSING);
         if let Some(call) = call {
             // no such call any more: that is how we got here
@@ -208,6 +216,7 @@ impl Phone {
 
     /// One SIP message arrived.
     pub fn handle_message(&mut self, now: Instant, flow: Flow, bytes: &Bytes) {
+        self.silent_until = None;
         self.heard(now);
         self.endpoint.handle_message(now, flow, bytes);
         self.drain(now);
@@ -232,6 +241,10 @@ impl Phone {
             registration.handle_timeout(now, &mut self.endpoint);
         }
         self.check_liveness(now);
+        if self.silent_until.is_some_and(|at| at <= now) {
+            self.silent_until = None;
+            self.close(now, Outcome::Unreachable("no answer at all".to_owned()));
+        }
         self.drain(now);
     }
 
@@ -242,8 +255,8 @@ impl Phone {
         match liveness.check(now) {
             Verdict::Alive => {}
             Verdict::Probe => {
-                let sent = self.endpoint.request(now, call, Method::Options, &[], None);
-                self.probe = sent.ok();
+                // whatever comes back, if only a refusal, is a sign of life
+                let _gone = self.endpoint.request(now, call, Method::Options, &[], None);
             }
             Verdict::Lost => {
                 let what = "neither media nor SIP answers any more".to_owned();
@@ -261,7 +274,8 @@ impl Phone {
         };
         let registration = self.registration.as_ref().and_then(Registration::poll_timeout);
         let liveness = self.liveness.as_ref().map(Liveness::next);
-        let all = [self.endpoint.poll_timeout(), registration, liveness, closing];
+        let all =
+            [self.endpoint.poll_timeout(), registration, liveness, self.silent_until, closing];
         all.into_iter().flatten().min()
     }
 
@@ -333,201 +347,7 @@ impl Phone {
             }
         }
     }
-
-    fn handle_event(&mut self, now: Instant, event: endpoint::Event) {
-        use endpoint::Event as E;
-        match event {
-            E::Request { transaction, request, .. } | E::InDialog { transaction, request, .. } => {
-                self.answer_request(now, transaction, &request);
-            }
-            E::IncomingCall { call, .. } => {
-                let _gone = self.endpoint.reject(now, call, 486, "Busy Here", &[]);
-            }
-            E::Response { transaction, response, .. } => {
-                if let Some(registration) = &mut self.registration {
-                    let change = registration.handle_response(
-                        now,
-                        &mut self.endpoint,
-                        transaction,
-                        &response,
-                    );
-                    self.registration_changed(now, change);
-                }
-            }
-            E::RequestFailed { transaction, failure } => {
-                let outcome = unreachable(failure);
-                if let Some(registration) = &mut self.registration {
-                    let change = registration.handle_failure(now, transaction, outcome);
-                    self.registration_changed(now, change);
-                }
-            }
-            E::Progress { response, .. } => {
-                self.event(Event::Progress { status: response.status, phrase: response.reason })
-            }
-            E::Answered { call, response } => self.answered(now, call, &response),
-            E::Rejected { response, .. } => self.rejected(now, &response),
-            E::Reinvite { call, request } => self.reinvited(now, call, &request),
-            E::ReinviteAnswered { response, .. } => {
-                if let Ok(lines) = self.call.answered(&text(&response.body)) {
-                    let lines = lines.to_vec();
-                    self.event(Event::Media(lines));
-                }
-            }
-            E::Ack { body: Some(body), .. } => {
-                if let Ok(lines) = self.call.answered(&text(&body.bytes)) {
-                    let lines = lines.to_vec();
-                    self.event(Event::Media(lines));
-                }
-            }
-            E::ReinviteFailed { failure, .. } => {
-                self.call.withdraw();
-                self.reoffer |= matches!(failure, ReinviteFailure::Superseded);
-            }
-            E::Ended { reason, .. } => self.ended(now, reason),
-            E::Cancelled { .. }
-            | E::ReinviteCancelled { .. }
-            | E::Refreshed { .. }
-            | E::Ack { body: None, .. } => {}
-        }
-    }
-
-    fn registration_changed(&mut self, now: Instant, change: Option<Change>) {
-        match change {
-            Some(Change::Registered) if self.state == State::Registering => {
-                self.event(Event::Registered);
-                self.invite(now);
-            }
-            Some(Change::Failed(outcome)) => self.close(now, outcome),
-            _ => {}
-        }
-    }
-
-    fn answered(&mut self, now: Instant, call: CallId, response: &Response) {
-        self.state = State::Talking(call);
-        self.liveness = Some(Liveness::new(now));
-        let contacts = response.headers.contacts().unwrap_or_default();
-        self.focus = contacts.iter().any(|contact| contact.params.has("isfocus"));
-        match self.call.answered(&text(&response.body)) {
-            Ok(lines) => {
-                let lines = lines.to_vec();
-                self.event(Event::Media(lines));
-            }
-            Err(error) => {
-                let phrase = error.to_string();
-                self.close(now, Outcome::NotAcceptable { status: 488, phrase });
-            }
-        }
-    }
-
-    fn rejected(&mut self, now: Instant, response: &Response) {
-        self.call.withdraw();
-        let redirected = (300..400).contains(&response.status);
-        let contact = response.headers.contacts().unwrap_or_default().into_iter().next();
-        if let (true, Some(contact)) = (redirected && self.redirects < MAX_REDIRECTS, contact) {
-            self.redirects += 1;
-            self.uri = contact.uri;
-            self.invite(now);
-            return;
-        }
-        let warning = response.headers.get("Warning").and_then(warning_text);
-        let retry_after = response.headers.retry_after().ok().flatten();
-        let outcome = Outcome::from_status(response.status, &response.reason, warning, retry_after);
-        self.state = State::Idle;
-        self.close(now, outcome);
-    }
-
-    fn reinvited(&mut self, now: Instant, call: CallId, request: &Request) {
-        if request.body.is_empty() {
-            let answer = Answer::with_body(Body::sdp(self.call.offer()));
-            let _gone = self.endpoint.answer_reinvite(now, call, answer);
-            return;
-        }
-        match self.call.answer(&text(&request.body)) {
-            Ok(answer) => {
-                let answer = Answer::with_body(Body::sdp(answer));
-                if self.endpoint.answer_reinvite(now, call, answer).is_ok() {
-                    let lines = self.call.lines().to_vec();
-                    self.event(Event::Media(lines));
-                }
-            }
-            Err(DescriptionError::Rejected(reject)) => {
-                let warning = format!("{} parley \"{}\"", reject.code, reject.text);
-                let headers = [("Warning".to_owned(), warning)];
-                let _gone = self.endpoint.reject_reinvite(now, call, 488, "", &headers);
-            }
-            Err(_) => {
-                let _gone = self.endpoint.reject_reinvite(now, call, 400, "", &[]);
-            }
-        }
-    }
-
-    fn ended(&mut self, now: Instant, reason: EndReason) {
-        let outcome = match reason {
-            EndReason::Local => return,
-            EndReason::Remote(reason) => remote(reason.as_ref()),
-            EndReason::NoAnswer => Outcome::Unreachable("nobody answered".to_owned()),
-            EndReason::Unreachable(failure) => unreachable(failure),
-            EndReason::DialogLost(status) => {
-                let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
-                Outcome::Lost(format!("the other side does not know the call any more{status}"))
-            }
-            EndReason::SessionExpired => Outcome::Lost("the session timer ran out".to_owned()),
-            EndReason::NoAck => Outcome::Lost("no acknowledgement".to_owned()),
-            EndReason::Protocol(what) => Outcome::Ended { reason: what.to_owned() },
-        };
-        self.state = State::Idle;
-        self.close(now, outcome);
-    }
-
-    fn answer_request(
-        &mut self,
-        now: Instant,
-        transaction: endpoint::ServerTransactionId,
-        request: &Request,
-    ) {
-        let status = match request.method {
-            Method::Options => 200,
-            Method::Info => self.info(request),
-            _ => 405,
-        };
-        let _gone = self.endpoint.respond_status(now, transaction, status, "");
-    }
-
-    /// RFC 5168 asks for a key frame this way; other bodies mean nothing to us (RFC 6086 §4.2.1).
-    fn info(&mut self, request: &Request) -> u16 {
-        if request.body.is_empty() {
-            return 200;
-        }
-        let kind = request.headers.get("Content-Type").unwrap_or_default();
-        if !kind.to_ascii_lowercase().starts_with("application/media_control+xml") {
-            return 415;
-        }
-        if text(&request.body).contains("picture_fast_update") {
-            self.event(Event::KeyFrameWanted);
-        }
-        200
-    }
 }
 
-fn text(body: &Bytes) -> std::borrow::Cow<'_, str> {
-    String::from_utf8_lossy(body)
-}
-
-/// The text of a Warning value, `code agent "text"` (RFC 3261 §20.43).
-fn warning_text(value: &str) -> Option<&str> {
-    let text = value.splitn(3, ' ').nth(2)?.trim().trim_matches('"');
-    (!text.is_empty()).then_some(text)
-}
-
-fn remote(reason: Option<&Reason>) -> Outcome {
-    let Some(reason) = reason else { return Outcome::from_bye(None, None, None) };
-    let cause = reason.cause.and_then(|cause| u16::try_from(cause).ok());
-    Outcome::from_bye(Some(&reason.protocol), cause, reason.text.as_deref())
-}
-
-fn unreachable(failure: Failure) -> Outcome {
-    Outcome::Unreachable(match failure {
-        Failure::TimedOut => "no answer at all".to_owned(),
-        Failure::Transport => "nothing listens there".to_owned(),
-    })
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! What the phone does when the stack tells it something.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use sip_stack::endpoint::{
+    self, Answer, Body, CallId, EndReason, Failure, ReinviteFailure, ServerTransactionId,
+};
+use sip_stack::message::{Method, Reason, Request, Response};
+
+use super::{Event, MAX_REDIRECTS, Phone, State};
+use crate::core::call::DescriptionError;
+use crate::core::liveness::Liveness;
+use crate::core::outcome::Outcome;
+use crate::core::registration::Change;
+
+impl Phone {
+    pub(super) fn handle_event(&mut self, now: Instant, event: endpoint::Event) {
+        use endpoint::Event as E;
+        match event {
+            E::Request { transaction, request, .. } | E::InDialog { transaction, request, .. } => {
+                self.answer_request(now, transaction, &request);
+            }
+            E::IncomingCall { call, .. } => {
+                let _gone = self.endpoint.reject(now, call, 486, "Busy Here", &[]);
+            }
+            E::Response { transaction, response, .. } => {
+                if let Some(registration) = &mut self.registration {
+                    let change = registration.handle_response(
+                        now,
+                        &mut self.endpoint,
+                        transaction,
+                        &response,
+                    );
+                    self.registration_changed(now, change);
+                }
+            }
+            E::RequestFailed { transaction, failure } => {
+                let outcome = unreachable(failure);
+                if let Some(registration) = &mut self.registration {
+                    let change = registration.handle_failure(now, transaction, outcome);
+                    self.registration_changed(now, change);
+                }
+            }
+            E::Progress { response, .. } => {
+                self.event(Event::Progress { status: response.status, phrase: response.reason })
+            }
+            E::Answered { call, response } => self.answered(now, call, &response),
+            E::Rejected { response, .. } => self.rejected(now, &response),
+            E::Reinvite { call, request } => self.reinvited(now, call, &request),
+            E::ReinviteAnswered { response, .. } => {
+                if let Ok(lines) = self.call.answered(&text(&response.body)) {
+                    let lines = lines.to_vec();
+                    self.event(Event::Media(lines));
+                }
+            }
+            E::Ack { body: Some(body), .. } => {
+                if let Ok(lines) = self.call.answered(&text(&body.bytes)) {
+                    let lines = lines.to_vec();
+                    self.event(Event::Media(lines));
+                }
+            }
+            E::ReinviteFailed { failure, .. } => {
+                self.call.withdraw();
+                self.reoffer |= matches!(failure, ReinviteFailure::Superseded);
+            }
+            E::Ended { reason, .. } => self.ended(now, reason),
+            E::Cancelled { .. }
+            | E::ReinviteCancelled { .. }
+            | E::Refreshed { .. }
+            | E::Ack { body: None, .. } => {}
+        }
+    }
+
+    pub(super) fn registration_changed(&mut self, now: Instant, change: Option<Change>) {
+        match change {
+            Some(Change::Registered) if self.state == State::Registering => {
+                self.event(Event::Registered);
+                self.invite(now);
+            }
+            Some(Change::Failed(outcome)) => self.close(now, outcome),
+            _ => {}
+        }
+    }
+
+    fn answered(&mut self, now: Instant, call: CallId, response: &Response) {
+        self.state = State::Talking(call);
+        self.liveness = Some(Liveness::new(now));
+        let contacts = response.headers.contacts().unwrap_or_default();
+        self.focus = contacts.iter().any(|contact| contact.params.has("isfocus"));
+        match self.call.answered(&text(&response.body)) {
+            Ok(lines) => {
+                let lines = lines.to_vec();
+                self.event(Event::Media(lines));
+            }
+            Err(error) => {
+                let phrase = error.to_string();
+                self.close(now, Outcome::NotAcceptable { status: 488, phrase });
+            }
+        }
+    }
+
+    fn rejected(&mut self, now: Instant, response: &Response) {
+        self.call.withdraw();
+        let redirected = (300..400).contains(&response.status);
+        let contact = response.headers.contacts().unwrap_or_default().into_iter().next();
+        if let (true, Some(contact)) = (redirected && self.redirects < MAX_REDIRECTS, contact) {
+            self.redirects += 1;
+            self.uri = contact.uri;
+            self.invite(now);
+            return;
+        }
+        let warning = response.headers.get("Warning").and_then(warning_text);
+        let retry_after = response.headers.retry_after().ok().flatten();
+        let outcome = Outcome::from_status(response.status, &response.reason, warning, retry_after);
+        self.state = State::Idle;
+        self.close(now, outcome);
+    }
+
+    fn reinvited(&mut self, now: Instant, call: CallId, request: &Request) {
+        if request.body.is_empty() {
+            let answer = Answer::with_body(Body::sdp(self.call.offer()));
+            let _gone = self.endpoint.answer_reinvite(now, call, answer);
+            return;
+        }
+        match self.call.answer(&text(&request.body)) {
+            Ok(answer) => {
+                let answer = Answer::with_body(Body::sdp(answer));
+                if self.endpoint.answer_reinvite(now, call, answer).is_ok() {
+                    let lines = self.call.lines().to_vec();
+                    self.event(Event::Media(lines));
+                }
+            }
+            Err(DescriptionError::Rejected(reject)) => {
+                let warning = format!("{} parley \"{}\"", reject.code, reject.text);
+                let headers = [("Warning".to_owned(), warning)];
+                let _gone = self.endpoint.reject_reinvite(now, call, 488, "", &headers);
+            }
+            Err(_) => {
+                let _gone = self.endpoint.reject_reinvite(now, call, 400, "", &[]);
+            }
+        }
+    }
+
+    fn ended(&mut self, now: Instant, reason: EndReason) {
+        let outcome = match reason {
+            EndReason::Local => return,
+            EndReason::Remote(reason) => remote(reason.as_ref()),
+            EndReason::NoAnswer => Outcome::Unreachable("nobody answered".to_owned()),
+            EndReason::Unreachable(failure) => unreachable(failure),
+            EndReason::DialogLost(status) => {
+                let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
+                Outcome::Lost(format!("the other side does not know the call any more{status}"))
+            }
+            EndReason::SessionExpired => Outcome::Lost("the session timer ran out".to_owned()),
+            EndReason::NoAck => Outcome::Lost("no acknowledgement".to_owned()),
+            EndReason::Protocol(what) => Outcome::Ended { reason: what.to_owned() },
+        };
+        self.state = State::Idle;
+        self.close(now, outcome);
+    }
+
+    fn answer_request(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: &Request,
+    ) {
+        let status = match request.method {
+            Method::Options => 200,
+            Method::Info => self.info(request),
+            _ => 405,
+        };
+        let _gone = self.endpoint.respond_status(now, transaction, status, "");
+    }
+
+    /// RFC 5168 asks for a key frame this way; other bodies mean nothing to us (RFC 6086 §4.2.1).
+    fn info(&mut self, request: &Request) -> u16 {
+        if request.body.is_empty() {
+            return 200;
+        }
+        let kind = request.headers.get("Content-Type").unwrap_or_default();
+        if !kind.to_ascii_lowercase().starts_with("application/media_control+xml") {
+            return 415;
+        }
+        if text(&request.body).contains("picture_fast_update") {
+            self.event(Event::KeyFrameWanted);
+        }
+        200
+    }
+}
+
+fn text(body: &Bytes) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(body)
+}
+
+/// The text of a Warning value, `code agent "text"` (RFC 3261 §20.43).
+fn warning_text(value: &str) -> Option<&str> {
+    let text = value.splitn(3, ' ').nth(2)?.trim().trim_matches('"');
+    (!text.is_empty()).then_some(text)
+}
+
+fn remote(reason: Option<&Reason>) -> Outcome {
+    let Some(reason) = reason else { return Outcome::from_bye(None, None, None) };
+    let cause = reason.cause.and_then(|cause| u16::try_from(cause).ok());
+    Outcome::from_bye(Some(&reason.protocol), cause, reason.text.as_deref())
+}
+
+fn unreachable(failure: Failure) -> Outcome {
+    Outcome::Unreachable(match failure {
+        Failure::TimedOut => "no answer at all".to_owned(),
+        Failure::Transport => "nothing listens there".to_owned(),
+    })
+}

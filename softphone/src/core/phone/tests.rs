@@ -1,0 +1,587 @@
+//! The phone against a scripted server, on a virtual clock.
+#![allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use sdp::negotiate::LocalTransport;
+use sip_stack::auth::{Algorithm, Challenger, Ha1, Verdict};
+use sip_stack::endpoint::{Answer, EndReason, Event as ServerEvent};
+use sip_stack::flow::{Hop, Transport};
+use sip_stack::message::{Host, Reason, Request, Value};
+
+use super::*;
+use crate::core::call::LocalPorts;
+
+const PHONE: ([u8; 4], u16) = ([127, 0, 0, 1], 5070);
+const SERVER: ([u8; 4], u16) = ([127, 0, 0, 1], 5060);
+const STEP: Duration = Duration::from_millis(10);
+
+struct World {
+    start: Instant,
+    now: Instant,
+    phone: Phone,
+    server: Endpoint,
+    /// Does the server still run?
+    up: bool,
+    events: Vec<Event>,
+    wire: VecDeque<(bool, Transport, Bytes)>,
+    /// First lines of all that was sent, `>` by the phone.
+    ladder: Vec<String>,
+}
+
+fn ports(first: u16) -> LocalPorts {
+    let at = |line: u16| {
+        LocalTransport::pair(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), first + 2 * line))
+    };
+    LocalPorts { audio: at(0), video: vec![at(1)] }
+}
+
+fn uri(text: &str) -> Uri {
+    Uri::parse(text).unwrap()
+}
+
+fn config(account: Option<(&str, &str)>, register: bool) -> PhoneConfig {
+    let host = Host::from(std::net::IpAddr::from(PHONE.0));
+    let mut endpoint = EndpointConfig::new(host, PHONE.1);
+    endpoint.contact = NameAddr::new(uri("sip:ann@127.0.0.1:5070"));
+    let from = NameAddr::new(uri("sip:ann@127.0.0.1")).with_display_name("Ann");
+    let target: Target = Hop::from_uri(&uri("sip:127.0.0.1:5060")).into();
+    let registrar = register.then(|| RegistrarConfig {
+        uri: uri("sip:127.0.0.1"),
+        target: target.clone(),
+        aor: from.clone(),
+        contact: endpoint.contact.clone(),
+        credentials: account.map(|(user, password)| Credentials::new(user, password)),
+    });
+    PhoneConfig {
+        endpoint,
+        uri: uri("sip:room@127.0.0.1:5060"),
+        from,
+        target: Some(target),
+        account: account.map(|(user, password)| (user.to_owned(), password.to_owned())),
+        registrar,
+    }
+}
+
+fn callee() -> Call {
+    Call::new(2, Ipv4Addr::LOCALHOST.into(), ports(50_000), true)
+}
+
+impl World {
+    fn new(config: PhoneConfig) -> Self {
+        let now = Instant::now();
+        let call = Call::new(1, Ipv4Addr::LOCALHOST.into(), ports(40_000), true);
+        let host = Host::from(std::net::IpAddr::from(SERVER.0));
+        let mut server = EndpointConfig::new(host, SERVER.1);
+        let contact = NameAddr::new(uri("sip:room@127.0.0.1:5060")).with_flag("isfocus");
+        server.contact = contact;
+        Self {
+            start: now,
+            now,
+            phone: Phone::new(config, call, [1; 32]),
+            server: Endpoint::new(server, [2; 32]),
+            up: true,
+            events: Vec::new(),
+            wire: VecDeque::new(),
+            ladder: Vec::new(),
+        }
+    }
+
+    fn send(&mut self, by_phone: bool, transmit: &Transmit) {
+        let transport = match &transmit.target {
+            Target::Flow(flow) => flow.transport,
+            Target::Hop(hop) => hop.transport.unwrap_or(Transport::Udp),
+        };
+        let text = String::from_utf8_lossy(&transmit.bytes);
+        let line = text.lines().next().unwrap_or_default().replace(" SIP/2.0", "");
+        let line = line.replace("SIP/2.0 ", "");
+        self.ladder.push(format!("{} {line}", if by_phone { '>' } else { '<' }));
+        self.wire.push_back((!by_phone, transport, transmit.bytes.clone()));
+    }
+
+    /// Moves messages until all is quiet; returns what the server's owner is told.
+    fn exchange(&mut self) -> Vec<ServerEvent> {
+        let mut told = Vec::new();
+        loop {
+            while let Some(output) = self.phone.poll_output() {
+                match output {
+                    Output::Transmit(transmit) => self.send(true, &transmit),
+                    Output::Event(event) => self.events.push(event),
+                }
+            }
+            while let Some(output) = self.server.poll_output() {
+                match output {
+                    endpoint::Output::Transmit(transmit) => self.send(false, &transmit),
+                    endpoint::Output::Event(ServerEvent::InDialog {
+                        transaction, request, ..
+                    }) if request.method == Method::Options => {
+                        self.server.respond_status(self.now, transaction, 200, "").unwrap();
+                    }
+                    endpoint::Output::Event(event) => told.push(event),
+                }
+            }
+            let Some((to_phone, transport, bytes)) = self.wire.pop_front() else { return told };
+            if !self.up {
+                continue;
+            }
+            let (local, remote) = if to_phone { (PHONE, SERVER) } else { (SERVER, PHONE) };
+            let (local, remote) = (SocketAddr::from(local), SocketAddr::from(remote));
+            let connection = (transport == Transport::Tcp).then_some(ConnectionId(1));
+            let flow = Flow { transport, local, remote, connection };
+            if to_phone {
+                self.phone.handle_message(self.now, flow, &bytes);
+            } else {
+                self.server.handle_message(self.now, flow, &bytes);
+            }
+        }
+    }
+
+    /// Lets time pass; returns what the server's owner is told.
+    fn pass(&mut self, time: Duration) -> Vec<ServerEvent> {
+        let until = self.now + time;
+        let mut told = self.exchange();
+        while self.now < until {
+            self.now += STEP;
+            self.phone.handle_timeout(self.now);
+            if self.up {
+                self.server.handle_timeout(self.now);
+            }
+            told.extend(self.exchange());
+        }
+        told
+    }
+
+    fn incoming(&mut self) -> (CallId, Request) {
+        let mut told = self.exchange();
+        match told.pop() {
+            Some(ServerEvent::IncomingCall { call, request, .. }) => (call, request),
+            other => panic!("no call but {other:?}"),
+        }
+    }
+
+    /// The server takes the call; returns its side.
+    fn accept(&mut self) -> (CallId, Call) {
+        let (call, request) = self.incoming();
+        let mut theirs = callee();
+        let answer = theirs.answer(std::str::from_utf8(&request.body).unwrap()).unwrap();
+        let answer = Answer::with_body(Body::sdp(answer));
+        self.server.accept(self.now, call, answer).unwrap();
+        self.exchange();
+        assert!(matches!(self.events.pop(), Some(Event::Media(_))));
+        (call, theirs)
+    }
+
+    fn outcome(&self) -> &Outcome {
+        match self.events.as_slice() {
+            [.., Event::CallEnded, Event::Over(outcome)] => outcome,
+            other => panic!("not over: {other:?}"),
+        }
+    }
+
+    /// Answers the next INVITE by a failure.
+    fn refuse(&mut self, status: u16, headers: &[(&str, &str)]) -> Vec<ServerEvent> {
+        let (call, _) = self.incoming();
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        self.server.reject(self.now, call, status, "", &headers).unwrap();
+        self.exchange()
+    }
+}
+
+fn called() -> World {
+    let mut world = World::new(config(None, false));
+    world.phone.start(world.now);
+    world
+}
+
+#[test]
+fn a_call_is_made_and_left() {
+    let mut world = called();
+    let (_, theirs) = world.accept();
+    assert_eq!(theirs.lines().len(), 2);
+    assert!(world.phone.peer_is_focus());
+    world.phone.leave(world.now);
+    let told = world.exchange();
+    assert!(matches!(
+        told.as_slice(),
+        [ServerEvent::Ack { .. }, .., ServerEvent::Ended { reason: EndReason::Remote(None), .. }]
+            | [ServerEvent::Ended { reason: EndReason::Remote(None), .. }]
+    ));
+    assert_eq!(*world.outcome(), Outcome::Left);
+    let sent: Vec<&str> = world.ladder.iter().map(String::as_str).collect();
+    let contact = "> ACK sip:room@127.0.0.1:5060";
+    let bye = "> BYE sip:room@127.0.0.1:5060";
+    let invite = "> INVITE sip:room@127.0.0.1:5060";
+    assert_eq!(sent, [invite, "< 100 Trying", "< 200 OK", contact, bye, "< 200 OK"]);
+}
+
+#[test]
+fn a_call_that_rings_is_cancelled() {
+    let mut world = called();
+    let (call, _) = world.incoming();
+    world.server.ring(world.now, call, 180, Answer::default()).unwrap();
+    world.exchange();
+    assert!(matches!(world.events.pop(), Some(Event::Progress { status: 180, .. })));
+    world.phone.leave(world.now);
+    let told = world.exchange();
+    assert!(matches!(told.as_slice(), [ServerEvent::Cancelled { .. }]), "{told:?}");
+    assert_eq!(*world.outcome(), Outcome::Left);
+}
+
+#[test]
+fn every_refusal_ends_with_its_outcome() {
+    let warning = ("Warning", "305 mixer \"no codec in common\"");
+    let later = ("Retry-After", "7");
+    for (status, headers, code, line) in [
+        (404, vec![], 5, "no such conference or user (404 Not Found)"),
+        (488, vec![warning], 6, "no common audio or video (488 no codec in common)"),
+        (503, vec![later], 7, "not available now (503 Service Unavailable), try in 7 s"),
+        (486, vec![], 8, "busy or declined (486 Busy Here)"),
+        (500, vec![], 1, "the call failed (500 Server Internal Error)"),
+    ] {
+        let mut world = called();
+        world.refuse(status, &headers);
+        let outcome = world.outcome();
+        assert_eq!((outcome.exit_code(), outcome.status()), (code, Some(status)));
+        assert!(outcome.to_string().ends_with(line), "{outcome}");
+    }
+}
+
+#[test]
+fn a_factory_redirects_to_the_conference() {
+    let mut world = called();
+    let told = world.refuse(302, &[("Contact", "<sip:x7f3@127.0.0.1:5060>;isfocus")]);
+    let [ServerEvent::IncomingCall { call, request, .. }] = told.as_slice() else {
+        panic!("{told:?}")
+    };
+    assert_eq!(request.uri.to_string(), "sip:x7f3@127.0.0.1:5060");
+    world.server.reject(world.now, *call, 302, "", &[]).unwrap();
+    world.exchange();
+    assert_eq!(world.outcome().exit_code(), 1, "a redirection to nowhere is a failure");
+}
+
+#[test]
+fn nobody_there_is_told_after_ten_seconds() {
+    let mut world = called();
+    world.up = false;
+    world.pass(Duration::from_millis(9_900));
+    assert!(world.events.is_empty(), "{:?}", world.events);
+    world.pass(Duration::from_secs(3));
+    assert_eq!(world.outcome().exit_code(), 3);
+}
+
+#[test]
+fn what_cannot_be_sent_is_told_at_once() {
+    let mut world = called();
+    while let Some(output) = world.phone.poll_output() {
+        match output {
+            Output::Transmit(transmit) => {
+                world.phone.handle_send_failed(world.now, transmit.id);
+            }
+            Output::Event(event) => world.events.push(event),
+        }
+    }
+    world.exchange();
+    assert_eq!(world.outcome().to_string(), "unreachable: nothing listens there");
+}
+
+#[test]
+fn the_far_end_says_why_it_ends() {
+    for (reason, code) in [
+        (None, 0),
+        (Some(Reason::sip(503, "mixer gone")), 9),
+        (Some(Reason::sip(200, "meeting over")), 0),
+    ] {
+        let mut world = called();
+        let (call, _) = world.accept();
+        world.server.bye(world.now, call, reason.clone()).unwrap();
+        world.exchange();
+        assert_eq!(world.outcome().exit_code(), code);
+        let text = reason.and_then(|reason| reason.text).unwrap_or_default();
+        assert!(world.outcome().to_string().contains(&text));
+    }
+}
+
+#[test]
+fn a_server_that_dies_is_noticed_and_one_that_lives_is_not_given_up() {
+    let mut world = called();
+    world.accept();
+    world.pass(Duration::from_secs(60));
+    assert!(world.events.is_empty(), "OPTIONS is answered: {:?}", world.events);
+    let asked = world.ladder.iter().filter(|line| line.starts_with("> OPTIONS")).count();
+    assert!((5..=8).contains(&asked), "{asked}");
+    let died = world.now;
+    world.up = false;
+    while !matches!(world.events.last(), Some(Event::Over(_))) {
+        world.pass(Duration::from_secs(1));
+        assert!(world.now < died + Duration::from_secs(30), "never noticed");
+    }
+    assert_eq!(world.outcome().exit_code(), 10);
+}
+
+#[test]
+fn media_alone_keeps_a_call_alive_without_asking() {
+    let mut world = called();
+    world.accept();
+    for _ in 0..60 {
+        world.phone.heard(world.now);
+        world.pass(Duration::from_secs(1));
+    }
+    assert!(!world.ladder.iter().any(|line| line.contains("OPTIONS")));
+}
+
+#[test]
+fn the_camera_is_switched_by_reinvite() {
+    let mut world = called();
+    let (call, mut theirs) = world.accept();
+    world.phone.set_camera(world.now, true);
+    assert!(world.exchange().is_empty(), "it was on");
+    world.phone.set_camera(world.now, false);
+    let told = world.exchange();
+    let Some(ServerEvent::Reinvite { request, .. }) = told.first() else { panic!("{told:?}") };
+    let offer = std::str::from_utf8(&request.body).unwrap();
+    assert!(offer.contains("a=recvonly"));
+    let answer = theirs.answer(offer).unwrap();
+    let answer = Answer::with_body(Body::sdp(answer));
+    world.server.answer_reinvite(world.now, call, answer).unwrap();
+    world.exchange();
+    let Some(Event::Media(lines)) = world.events.pop() else { panic!("{:?}", world.events) };
+    let video = lines[1].accepted().unwrap();
+    assert!(!video.direction.sends() && video.direction.receives());
+}
+
+#[test]
+fn a_refused_camera_change_leaves_the_call_as_it_was() {
+    let mut world = called();
+    let (call, _) = world.accept();
+    world.phone.set_camera(world.now, false);
+    world.exchange();
+    world.server.reject_reinvite(world.now, call, 488, "", &[]).unwrap();
+    world.exchange();
+    assert!(world.events.is_empty());
+    world.phone.leave(world.now);
+    world.exchange();
+    assert_eq!(*world.outcome(), Outcome::Left);
+}
+
+#[test]
+fn the_server_changes_the_call_with_and_without_an_offer() {
+    let mut world = called();
+    let (call, mut theirs) = world.accept();
+    let hold = theirs.offer().replace("a=sendrecv", "a=inactive");
+    world.server.reinvite(world.now, call, Some(Body::sdp(hold))).unwrap();
+    let told = world.exchange();
+    assert!(matches!(told.as_slice(), [ServerEvent::ReinviteAnswered { .. }]), "{told:?}");
+    let Some(Event::Media(lines)) = world.events.pop() else { panic!("{:?}", world.events) };
+    let audio = lines[0].accepted().unwrap();
+    assert!(!audio.direction.sends() && !audio.direction.receives());
+
+    world.server.reinvite(world.now, call, None).unwrap();
+    let told = world.exchange();
+    let Some(ServerEvent::ReinviteAnswered { response, .. }) = told.first() else {
+        panic!("{told:?}")
+    };
+    let answer = theirs.answer(std::str::from_utf8(&response.body).unwrap()).unwrap();
+    world.server.acknowledge(world.now, call, Some(Body::sdp(answer))).unwrap();
+    world.exchange();
+    let Some(Event::Media(lines)) = world.events.pop() else { panic!("{:?}", world.events) };
+    assert!(lines[0].accepted().unwrap().direction.sends());
+}
+
+#[test]
+fn both_change_the_call_at_once_and_both_get_through() {
+    let mut world = called();
+    let (call, mut theirs) = world.accept();
+    let offer = theirs.offer();
+    world.server.reinvite(world.now, call, Some(Body::sdp(offer))).unwrap();
+    world.phone.set_camera(world.now, false);
+    let mut changed = false;
+    for _ in 0..600 {
+        for event in world.pass(STEP) {
+            if let ServerEvent::Reinvite { request, .. } = event {
+                let answer = theirs.answer(std::str::from_utf8(&request.body).unwrap()).unwrap();
+                let answer = Answer::with_body(Body::sdp(answer));
+                world.server.answer_reinvite(world.now, call, answer).unwrap();
+                changed = true;
+            }
+        }
+    }
+    assert!(changed, "{:?}", world.ladder);
+    assert!(world.ladder.iter().any(|line| line.contains("491")));
+    let last = world.events.iter().rev().find_map(|event| match event {
+        Event::Media(lines) => Some(lines),
+        _ => None,
+    });
+    assert!(!last.unwrap()[1].accepted().unwrap().direction.sends());
+}
+
+#[test]
+fn requests_in_the_call_are_answered() {
+    let mut world = called();
+    let (call, _) = world.accept();
+    let xml = "<media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder>\
+               </vc_primitive></media_control>";
+    let kind = "application/media_control+xml".to_owned();
+    let body = Body { content_type: kind, bytes: Bytes::from(xml) };
+    for (method, body, status) in
+        [(Method::Info, Some(body), 200), (Method::Options, None, 200), (Method::Refer, None, 405)]
+    {
+        world.server.request(world.now, call, method.clone(), &[], body).unwrap();
+        let told = world.exchange();
+        let Some(ServerEvent::Response { response, .. }) = told.last() else { panic!("{told:?}") };
+        assert_eq!(response.status, status, "{method}");
+    }
+    assert!(world.events.contains(&Event::KeyFrameWanted));
+}
+
+#[test]
+fn a_second_call_is_told_that_we_are_busy() {
+    let mut world = called();
+    world.accept();
+    let from = NameAddr::new(uri("sip:eve@127.0.0.1"));
+    let invite = Invite::new(uri("sip:ann@127.0.0.1:5070"), from, Some(Body::sdp("v=0\r\n")));
+    world.server.invite(world.now, invite).unwrap();
+    let told = world.exchange();
+    let Some(ServerEvent::Rejected { response, .. }) = told.last() else { panic!("{told:?}") };
+    assert_eq!(response.status, 486);
+}
+
+/// A registrar that knows ann's password, for REGISTER and INVITE.
+struct Guard {
+    challenger: Challenger,
+    expires: u32,
+    bound: bool,
+    registers: usize,
+}
+
+impl Guard {
+    fn new(now: Instant, expires: u32) -> Self {
+        let algorithms = [Algorithm::Sha256, Algorithm::Md5];
+        let challenger = Challenger::new(now, "parley", &algorithms, [9; 32]);
+        Self { challenger, expires, bound: false, registers: 0 }
+    }
+
+    fn knows(&mut self, now: Instant, request: &Request) -> bool {
+        let lookup = |user: &str, algorithm| {
+            (user == "ann").then(|| Ha1::from_password(algorithm, "ann", "parley", "secret"))
+        };
+        matches!(self.challenger.verify(now, request, lookup), Verdict::Ok { .. })
+    }
+
+    /// Answers REGISTERs; returns the other events.
+    fn serve(&mut self, world: &mut World, events: Vec<ServerEvent>) -> Vec<ServerEvent> {
+        let mut rest = Vec::new();
+        for event in events {
+            let ServerEvent::Request { transaction, request, .. } = event else {
+                rest.push(event);
+                continue;
+            };
+            assert_eq!(request.method, Method::Register);
+            self.registers += 1;
+            let now = world.now;
+            if self.knows(now, &request) {
+                let mut response = world.server.response(transaction, 200, "").unwrap();
+                let contact = request.headers.contacts().unwrap().remove(0);
+                self.bound = contact.params.get("expires") != Some("0");
+                if self.bound {
+                    let granted = self.expires.to_string();
+                    response.headers.push("Contact", contact.with_param("expires", &granted));
+                }
+                world.server.respond(now, transaction, response).unwrap();
+            } else {
+                let mut response = world.server.response(transaction, 401, "").unwrap();
+                for challenge in self.challenger.challenges(now, &request, false) {
+                    response.headers.push("WWW-Authenticate", challenge);
+                }
+                world.server.respond(now, transaction, response).unwrap();
+            }
+        }
+        rest
+    }
+
+    fn run(&mut self, world: &mut World, time: Duration) -> Vec<ServerEvent> {
+        let until = world.now + time;
+        let mut rest = Vec::new();
+        loop {
+            let step = if world.now < until { STEP } else { Duration::ZERO };
+            let events = world.pass(step);
+            let quiet = events.is_empty() && world.now >= until;
+            rest.extend(self.serve(world, events));
+            if quiet {
+                return rest;
+            }
+        }
+    }
+}
+
+#[test]
+fn registers_then_calls_and_takes_the_binding_back_at_the_end() {
+    let mut world = World::new(config(Some(("ann", "secret")), true));
+    let mut guard = Guard::new(world.now, 100);
+    world.phone.start(world.now);
+    let told = guard.run(&mut world, STEP);
+    assert!(guard.bound && guard.registers == 2);
+    assert!(world.events.contains(&Event::Registered));
+    // the INVITE is challenged too
+    let Some(ServerEvent::IncomingCall { call, request, .. }) = told.last() else {
+        panic!("{told:?}")
+    };
+    assert!(!guard.knows(world.now, request));
+    let challenges = guard.challenger.challenges(world.now, request, false);
+    let challenges: Vec<(String, String)> = challenges
+        .iter()
+        .map(|challenge| ("WWW-Authenticate".to_owned(), challenge.to_string()))
+        .collect();
+    world.server.reject(world.now, *call, 401, "", &challenges).unwrap();
+    let told = guard.run(&mut world, STEP);
+    let Some(ServerEvent::IncomingCall { call, request, .. }) = told.last() else {
+        panic!("{told:?}")
+    };
+    assert!(guard.knows(world.now, request));
+    let answer = callee().answer(std::str::from_utf8(&request.body).unwrap()).unwrap();
+    world.server.accept(world.now, *call, Answer::with_body(Body::sdp(answer))).unwrap();
+    guard.run(&mut world, Duration::from_secs(80));
+    assert_eq!(guard.registers, 3, "refreshed once after 75 of 100 seconds, without a challenge");
+    world.phone.leave(world.now);
+    guard.run(&mut world, STEP);
+    assert!(!guard.bound);
+    assert_eq!(*world.outcome(), Outcome::Left);
+    assert!(world.start + Duration::from_secs(81) > world.now);
+}
+
+#[test]
+fn a_wrong_password_is_not_tried_twice() {
+    let mut world = World::new(config(Some(("ann", "wrong")), true));
+    let mut guard = Guard::new(world.now, 100);
+    world.phone.start(world.now);
+    guard.run(&mut world, Duration::from_secs(1));
+    assert_eq!(guard.registers, 2);
+    assert_eq!(world.outcome().exit_code(), 4);
+    assert!(!world.ladder.iter().any(|line| line.contains("INVITE")));
+}
+
+#[test]
+fn an_account_without_a_password_is_refused_by_the_first_challenge() {
+    let mut world = World::new(config(None, true));
+    let mut guard = Guard::new(world.now, 100);
+    world.phone.start(world.now);
+    guard.run(&mut world, Duration::from_secs(1));
+    assert_eq!(guard.registers, 1);
+    assert_eq!(world.outcome().exit_code(), 4);
+}
+
+#[test]
+fn a_registration_that_is_too_short_is_asked_for_again() {
+    let mut world = World::new(config(None, true));
+    world.phone.start(world.now);
+    let mut events = world.exchange();
+    let Some(ServerEvent::Request { transaction, .. }) = events.pop() else { panic!() };
+    let mut response = world.server.response(transaction, 423, "").unwrap();
+    response.headers.push("Min-Expires", Value::new("1800"));
+    world.server.respond(world.now, transaction, response).unwrap();
+    let mut events = world.exchange();
+    let Some(ServerEvent::Request { request, .. }) = events.pop() else { panic!() };
+    let contact = request.headers.contacts().unwrap().remove(0);
+    assert_eq!(contact.params.get("expires"), Some("1800"));
+    assert_eq!(request.headers.cseq().unwrap().method, Method::Register);
+}
