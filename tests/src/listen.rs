@@ -58,9 +58,13 @@ impl Recording {
         levels[levels.len() / 2]
     }
 
-    /// The loudest that a tone ever is for 100 ms, in dB relative to full scale.
-    pub fn tone_peak(&self, hertz: f64) -> f64 {
-        self.tone_levels(hertz).into_iter().fold(f64::NEG_INFINITY, f64::max)
+    /// The loudest that a tone ever is for 300 ms, in dB relative to full scale. Shorter does not count: a
+    /// foreign tone that begins or ends abruptly is a click, which has a little of every tone.
+    pub fn tone_longest(&self, hertz: f64) -> f64 {
+        self.tone_levels(hertz)
+            .windows(3)
+            .map(|run| run.iter().copied().fold(f64::INFINITY, f64::min))
+            .fold(f64::NEG_INFINITY, f64::max)
     }
 
     fn tone_levels(&self, hertz: f64) -> Vec<f64> {
