@@ -153,9 +153,19 @@ fn credentials_are_bound_to_method_user_and_host() {
     let request = b.login();
     let other_method = Request { method: Method::Invite, ..request.clone() };
     assert_eq!(b.verify(&other_method), Verdict::Wrong);
-    let other_uri =
-        Request { uri: Uri::parse("sip:victim@example.org").unwrap(), ..request.clone() };
-    assert_eq!(b.verify(&other_uri), Verdict::Wrong);
+    let to = |uri: &str, request: &Request| {
+        let uri = Uri::parse(uri).unwrap();
+        Request { uri, ..request.clone() }
+    };
+    assert_eq!(b.verify(&to("sip:example.com", &request)), Verdict::Wrong);
+    let mut bound = to("sip:bob@example.org", &register());
+    b.client.authorize(&mut bound, &mut b.tokens);
+    assert_eq!(b.verify(&to("sip:victim@example.org", &bound)), Verdict::Wrong);
+    assert_eq!(b.verify(&to("sip:bob@example.org:5070", &bound)), ok());
+    // SIPp names the server alone, whomever it calls (RFC 3261 §22.4 no. 6)
+    let mut whole = register();
+    b.client.authorize(&mut whole, &mut b.tokens);
+    assert_eq!(b.verify(&to("sip:bob@example.org", &whole)), ok());
     let same = Request { uri: Uri::parse("sip:example.org;transport=udp").unwrap(), ..request };
     assert_eq!(b.verify(&same), ok());
 }

@@ -211,10 +211,13 @@ impl Challenger {
 }
 
 /// Whether credentials made for `asked` may be used for a request to `uri`: user and host must be
-/// the same. Ports and parameters differ between honest clients and outbound proxies.
+/// the same. Ports and parameters differ between honest clients and outbound proxies. No user at all
+/// names the whole server, which RFC 3261 §22.4 no. 6 permits and SIPp sends for every method.
 fn is_for(asked: &str, uri: &Uri) -> bool {
     Uri::parse(asked).is_some_and(|asked| {
-        asked.user == uri.user && asked.host == uri.host && asked.opaque == uri.opaque
+        (asked.user.is_none() || asked.user == uri.user)
+            && asked.host == uri.host
+            && asked.opaque == uri.opaque
     })
 }
 
