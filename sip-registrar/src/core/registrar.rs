@@ -198,7 +198,7 @@ impl Registrar {
     /// Whether every call is over and every answer has come: nothing is lost by ending now.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.roles.is_empty() && self.endpoint.alive().calls == 0
+        self.roles.is_empty() && self.endpoint.alive().unanswered == 0
     }
 
     /// The numbers of now.
