@@ -10,7 +10,7 @@ use lab::{
 };
 use mixer_control::{MixerError, MixerEvent, MixerRequest};
 use sdp::Direction;
-use sip_stack::message::{Message, Method};
+use sip_stack::message::Method;
 
 const FOCUS: &str = "<sip:room@127.0.0.1:5060>;isfocus";
 
@@ -22,11 +22,6 @@ fn guest(port: u16) -> Phone {
 
 fn contact(response: &sip_stack::message::Response) -> &str {
     response.headers.get("Contact").unwrap()
-}
-
-fn byes(messages: &[Message]) -> Vec<String> {
-    let reason = |r: &sip_stack::message::Request| r.headers.get("Reason").unwrap().to_owned();
-    requests(messages, &Method::Bye).iter().map(reason).collect()
 }
 
 #[test]
