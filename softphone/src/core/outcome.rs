@@ -161,7 +161,7 @@ impl fmt::Display for Outcome {
                 write!(f, "not allowed ({status} {phrase})")
             }
             Self::Refused { status, phrase } => {
-                write!(f, "wrong user name or password ({status} {phrase})")
+                write!(f, "user name or password wrong or missing ({status} {phrase})")
             }
             Self::NotFound { status, phrase } => {
                 write!(f, "no such conference or user ({status} {phrase})")

@@ -188,7 +188,9 @@ impl Phone {
         self.outcome = Some(outcome);
         self.liveness = None;
         self.silent_until = None;
-        self.state = State::Closing(now + CLOSING);
+        // where nobody is, nobody answers
+        let nobody = matches!(self.outcome, Some(Outcome::Unreachable(_) | Outcome::Lost(_)));
+        self.state = State::Closing(if nobody { now } else { now + CLOSING });
         if let Some(call) = call {
             // no such call any more: that is how we got here
             let _gone = self.endpoint.bye(now, call, None);
