@@ -133,6 +133,7 @@ impl Conference {
                 line.close(now, &mut self.out);
             }
         }
+        self.tell_left(now, id);
         self.forget(id);
         self.rewire(now);
         true

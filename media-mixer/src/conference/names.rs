@@ -48,6 +48,25 @@ impl Conference {
         }
     }
 
+    /// Passes a leaver's good-bye on to everybody who was told its name, so that it is off their screens at once.
+    pub(super) fn tell_left(&mut self, now: Instant, leaver: LegId) {
+        let Some(leg) = self.legs.get_mut(&leaver) else { return };
+        let gone: Vec<Ssrc> = leg
+            .live_mut()
+            .filter_map(|(_, line)| {
+                let audio = line.audio_mut().map(|(_, audio)| audio.public);
+                audio.or_else(|| line.video_mut().map(|(_, video)| video.source.public()))
+            })
+            .collect();
+        for (_, leg) in self.legs.iter_mut().filter(|(id, _)| **id != leaver) {
+            for (_, line) in leg.live_mut() {
+                for ssrc in &gone {
+                    line.transport.session_mut().contributor_left(now, *ssrc);
+                }
+            }
+        }
+    }
+
     /// Keeps the list of names that go with the mix: everybody in a small meeting, who spoke last in a large one.
     pub(super) fn name_speakers(&mut self, now: Instant) {
         for (speaker, _) in self.mixer.mixed() {

@@ -50,6 +50,26 @@ fn everybody_is_named_by_voice_and_by_picture_with_one_cname() {
 }
 
 #[test]
+fn a_leaver_is_said_good_bye_for_by_voice_and_by_picture() {
+    let mut world = World::new();
+    for (n, name) in [(1, "anna"), (2, "bert"), (3, "zoé")] {
+        let phone = Phone::new(name, n, Opus, 200.0 + 210.0 * f64::from(n)).with_video(2);
+        world.join(phone).unwrap();
+    }
+    world.run(SECOND * 3);
+    let (voice, picture) = (world.phones["bert"].ssrc, world.phones["bert"].video_ssrc);
+    world.leave("bert");
+    world.run(SECOND / 5);
+    for (line, ssrc) in [(0, voice), (1, picture)] {
+        let anna = &world.phones["anna"];
+        let told = anna.reports.iter().any(|(from, packet)| {
+            *from == anna.lines[line] && matches!(packet, Rtcp::Bye(bye) if bye.ssrcs == [ssrc])
+        });
+        assert!(told, "line {line}");
+    }
+}
+
+#[test]
 fn sender_and_receiver_reports_are_right() {
     let mut world = World::new();
     world.join(Phone::new("a", 1, Pcmu, 400.0)).unwrap();

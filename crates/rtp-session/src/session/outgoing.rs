@@ -153,6 +153,20 @@ impl RtpSession {
         self.schedule.hasten(now);
     }
 
+    /// A contributor has left for good, which its absence from [`set_contributors`](Self::set_contributors) does
+    /// not say: a mixer passes its BYE on (RFC 3550 §7.1, §6.6). One that was not named is ignored.
+    pub fn contributor_left(&mut self, now: Instant, ssrc: Ssrc) {
+        let before = self.contributors.len();
+        self.contributors.retain(|contributor| contributor.ssrc != ssrc);
+        if self.contributors.len() < before {
+            self.next_contributor = 0;
+            if self.pending.farewells.len() < MAX_FAREWELLS {
+                self.pending.farewells.push(ssrc);
+            }
+            self.schedule.hasten(now);
+        }
+    }
+
     /// A control datagram to send, if one is due. Call until `None`.
     pub fn poll_rtcp(&mut self, now: Instant) -> Option<Bytes> {
         let population = self.population();
@@ -294,6 +308,8 @@ impl RtpSession {
 
 /// Chunks in one SDES packet (RFC 3550 §6.5).
 const MAX_CHUNKS: usize = 31;
+/// Leavers one BYE can name: its count has five bits (RFC 3550 §6.6).
+const MAX_FAREWELLS: usize = 31;
 /// Nobody is forgotten sooner than this, however short the report interval is.
 const MIN_TIMEOUT: Duration = Duration::from_secs(25);
 
