@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use media_codec::AudioCodec;
 use mixer_control::MixerError;
@@ -21,6 +21,10 @@ use crate::transport::{Identity, PortGrant, Transport};
 use crate::video::slot::Slot;
 use crate::video::source::VideoSource;
 use crate::video::{SyncPoint, VideoLine};
+
+/// A stream that has sent nothing for so long may be replaced by another one of the same line, also by one that was
+/// there before: a member's music on hold ends, and its voice is back.
+pub(crate) const ABANDONED_AFTER: Duration = Duration::from_millis(500);
 
 /// A leg inside its conference: in order of joining, never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -75,6 +79,7 @@ pub(crate) struct AudioLine {
     pub(crate) outlet: AudioOutlet,
     /// The stream that is played.
     pub(crate) ssrc: Option<Ssrc>,
+    pub(crate) last_packet: Option<Instant>,
     /// The SSRC that others see as CSRC.
     pub(crate) public: Ssrc,
 }
@@ -100,16 +105,20 @@ impl AudioLine {
         if packet.payload_type() != self.inlet.payload_type() || !wanted {
             return false;
         }
-        let mut new = false;
-        if received.first || self.ssrc.is_none() {
-            new = self.ssrc != Some(received.ssrc);
+        let current = self.ssrc == Some(received.ssrc);
+        let abandoned = self
+            .last_packet
+            .is_none_or(|last| now.saturating_duration_since(last) >= ABANDONED_AFTER);
+        let follow = received.first || (!current && abandoned);
+        if follow {
             self.ssrc = Some(received.ssrc);
             self.inlet.restart();
         }
-        if self.ssrc == Some(received.ssrc) {
+        if follow || current {
+            self.last_packet = Some(now);
             self.inlet.insert(now, packet);
         }
-        new
+        follow && !current
     }
 }
 
@@ -349,7 +358,13 @@ impl Line {
             Some(mut audio) => {
                 let outlet = audio.outlet(ssrc, random);
                 let inlet = audio.inlet.take()?;
-                Medium::Audio(Box::new(AudioLine { inlet, outlet, ssrc: None, public: Ssrc(0) }))
+                Medium::Audio(Box::new(AudioLine {
+                    inlet,
+                    outlet,
+                    ssrc: None,
+                    last_packet: None,
+                    public: Ssrc(0),
+                }))
             }
             None => Medium::Video(Box::new(VideoLine {
                 source: VideoSource::new(media),
@@ -381,6 +396,7 @@ impl Line {
                 if let Some(inlet) = audio.inlet {
                     line.inlet = inlet;
                     line.ssrc = None;
+                    line.last_packet = None;
                 }
             }
             (Medium::Video(line), _) => {

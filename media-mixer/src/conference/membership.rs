@@ -243,7 +243,7 @@ impl Conference {
             }
         }
         self.names_changed = true;
-        self.video.arrange(now, &mut self.legs, &mut self.out);
+        self.video.arrange(now, None, &mut self.legs, &mut self.out);
     }
 }
 

@@ -158,7 +158,7 @@ impl Conference {
             let speaker = self.mixer.tick(now, skipped, &mut self.legs, &mut self.out);
             if let Some(speaker) = speaker {
                 self.video.spoke(speaker);
-                self.video.arrange(now, &mut self.legs, &mut self.out);
+                self.video.arrange(now, None, &mut self.legs, &mut self.out);
                 if let Some(leg) = self.legs.get(&speaker) {
                     self.out.event(Event::ActiveSpeaker { leg: leg.name.clone() });
                 }
@@ -209,7 +209,7 @@ impl Conference {
             }
         }
         if vanished {
-            self.video.arrange(now, &mut self.legs, &mut self.out);
+            self.video.arrange(now, None, &mut self.legs, &mut self.out);
         }
     }
 }

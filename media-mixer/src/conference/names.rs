@@ -43,7 +43,7 @@ impl Conference {
             if let Some((_, audio)) = line.and_then(Line::audio_mut)
                 && audio.ssrc == Some(*gone)
             {
-                audio.ssrc = None;
+                audio.last_packet = None;
             }
         }
     }

@@ -37,7 +37,7 @@ impl Conference {
             if let Some((_, video)) = self.video_line(at) {
                 video.source.set_public(public);
             }
-            self.video.arrange(now, &mut self.legs, &mut self.out);
+            self.video.arrange(now, Some(at), &mut self.legs, &mut self.out);
         }
         let Some((_, video)) = self.video_line(at) else { return };
         let csrcs: CsrcList = std::iter::once(video.source.public()).collect();

@@ -51,10 +51,12 @@ impl VideoRouter {
     }
 
     /// Decides anew who is shown where, after anything that matters to it changed: a sender came or went, a line was
-    /// agreed on, somebody else speaks. Pictures newly shown get a key frame and a name.
+    /// agreed on, somebody else speaks. Pictures newly shown get a key frame and a name; that of `fresh` is not asked
+    /// for one, because a packet of it is at hand that may be one.
     pub(crate) fn arrange(
         &mut self,
         now: Instant,
+        fresh: Option<LineId>,
         legs: &mut BTreeMap<LegId, Leg>,
         out: &mut Outbox,
     ) {
@@ -72,13 +74,16 @@ impl VideoRouter {
         for leg in legs.keys().copied().collect::<Vec<_>>() {
             self.arrange_leg(now, leg, &senders, legs, &mut wanted);
         }
-        for line in wanted {
+        for line in wanted.into_iter().filter(|line| Some(*line) != fresh) {
             let Some(leg) = legs.get_mut(&line.leg) else { continue };
             let name = leg.name.clone();
             if let Some((transport, video)) = leg.line_mut(line.line).and_then(Line::video_mut) {
                 video.source.want_key_frame();
                 video.source.ask(now, &name, transport, out);
             }
+        }
+        for source in senders {
+            self.limit_sender(source, legs);
         }
     }
 
@@ -222,7 +227,9 @@ impl VideoRouter {
             .filter_map(|at| legs.get(&at.leg)?.line(at.line)?.video()?.slot.limit())
             .min();
         let live = legs.get_mut(&source.leg).and_then(|leg| leg.line_mut(source.line));
-        if let Some((transport, _)) = live.and_then(Line::video_mut) {
+        if let Some((transport, video)) = live.and_then(Line::video_mut)
+            && video.source.takes_limit()
+        {
             let limit = least.map(|least| least.clamp(*SENDER_LIMIT.start(), *SENDER_LIMIT.end()));
             transport.session_mut().set_receive_limit(limit);
         }

@@ -8,6 +8,7 @@ use sdp::negotiate::NegotiatedMedia;
 
 use super::keyframe::KeyFrameRequests;
 use super::{KeyFrameWay, SyncPoint};
+use crate::leg::ABANDONED_AFTER;
 use crate::output::{Event, Outbox};
 use crate::transport::Transport;
 
@@ -31,6 +32,7 @@ pub struct PacketNews {
 pub struct VideoSource {
     way: KeyFrameWay,
     nack: bool,
+    remb: bool,
     ssrc: Option<Ssrc>,
     /// The SSRC that others see as CSRC: that of the member unless it clashes.
     public: Ssrc,
@@ -47,6 +49,7 @@ impl VideoSource {
         Self {
             way: KeyFrameWay::of(media),
             nack: media.supports(&Feedback::Nack),
+            remb: media.supports(&Feedback::GoogRemb),
             ssrc: None,
             public: Ssrc(0),
             last_packet: None,
@@ -61,6 +64,7 @@ impl VideoSource {
     pub fn renegotiated(&mut self, media: &NegotiatedMedia) {
         self.way = KeyFrameWay::of(media);
         self.nack = media.supports(&Feedback::Nack);
+        self.remb = media.supports(&Feedback::GoogRemb);
         if !media.direction.receives() {
             self.active = false;
         }
@@ -91,6 +95,11 @@ impl VideoSource {
         self.key_frames.want();
     }
 
+    /// Whether the member can be told how much it may send.
+    pub fn takes_limit(&self) -> bool {
+        self.remb
+    }
+
     /// Requests for key frames so far.
     pub fn key_frame_requests(&self) -> u64 {
         self.key_frames.sent()
@@ -99,12 +108,15 @@ impl VideoSource {
     /// A packet came in.
     pub fn receive(&mut self, now: Instant, packet: &RtpPacket, received: &Received) -> PacketNews {
         let mut appeared = !self.active;
-        if received.first || self.ssrc.is_none() {
-            appeared |= self.ssrc != Some(received.ssrc);
+        let current = self.ssrc == Some(received.ssrc);
+        let abandoned = self
+            .last_packet
+            .is_none_or(|last| now.saturating_duration_since(last) >= ABANDONED_AFTER);
+        if received.first || (!current && abandoned) {
+            appeared |= !current;
             self.ssrc = Some(received.ssrc);
             self.loss.reset();
-        }
-        if self.ssrc != Some(received.ssrc) {
+        } else if !current {
             return PacketNews { appeared: false, current: false };
         }
         self.active = true;

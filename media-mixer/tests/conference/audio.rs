@@ -261,3 +261,28 @@ fn the_active_speaker_is_told() {
         .collect();
     assert_eq!(speakers, ["p0", "p1"]);
 }
+
+/// Music on hold comes under another SSRC, and then the first one is back.
+#[test]
+fn a_member_may_change_its_ssrc_and_change_back() {
+    let (mut world, _) = meeting(&[(Pcmu, 20), (Pcmu, 20)]);
+    world.run(SECOND);
+    let mut music = Phone::new("p0", 1, Pcmu, 1500.0);
+    music.ssrc = rtp_session::Ssrc(77);
+    music.restart_stream();
+    music.lines = world.phone("p0").lines.clone();
+    world.phone("p0").mute = true;
+    world.phone("p1").listen_anew();
+    for _ in 0..100 {
+        for (to, from, bytes) in music.speak(world.now) {
+            world.send(to, from, &bytes);
+        }
+        world.tick();
+    }
+    assert_hears(&mut world, "p1", 1500.0);
+    world.run(SECOND);
+    world.phone("p0").mute = false;
+    listen(&mut world);
+    assert_hears(&mut world, "p1", 400.0);
+    assert_deaf(&mut world, "p1", 1500.0);
+}

@@ -143,6 +143,11 @@ impl Phone {
         }
     }
 
+    /// Sends its voice under its present SSRC from now on.
+    pub(crate) fn restart_stream(&mut self) {
+        self.stream = SendStream::new(self.ssrc, self.stream.payload_type(), 5);
+    }
+
     pub(crate) fn with_video(mut self, tiles: usize) -> Self {
         self.video = vec![CAMERA];
         self.video.extend(std::iter::repeat_n(TILE, tiles));
