@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{ClientUser, Layer, News, TimerKey};
 use crate::endpoint::{ClientTransactionId, Failure, Origin, Transmit, TransmitId};
 use crate::flow::{Hop, Target, Transport};
-use crate::message::{Method, Request, Response, Via, build};
+use crate::message::{Host, Method, Request, Response, Via, build};
 use crate::token::Tokens;
 use crate::transaction::Action;
 use crate::transaction::client::{self, Client};
@@ -280,7 +280,15 @@ impl Layer {
     ) -> (Target, Option<Target>) {
         let prescribed = transport_of(&target);
         let first = prescribed.unwrap_or(Transport::Udp);
-        let via = Via::new(first.as_str(), self.host.clone(), Some(self.port), branch);
+        // On a path we know, the peer is told the address it knows us by.
+        let (host, port) = match &target {
+            Target::Flow(flow) if !flow.local.ip().is_unspecified() => {
+                let is_udp = flow.transport == Transport::Udp;
+                (Host::Ip(flow.local.ip()), if is_udp { flow.local.port() } else { self.port })
+            }
+            _ => (self.host.clone(), self.port),
+        };
+        let via = Via::new(first.as_str(), host, Some(port), branch);
         request.headers.prepend("Via", &via);
         if prescribed.is_some() {
             return (target, None);
