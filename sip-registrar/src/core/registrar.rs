@@ -108,7 +108,8 @@ impl Registrar {
     pub fn new(settings: Settings, now: Instant, unix: Duration, seed: [u8; 32]) -> Self {
         let mut tokens = Tokens::new(seed);
         let address = settings.listen.first().copied();
-        let host = address.map_or(Host::Name("localhost".into()), |a| Host::Ip(a.ip()));
+        let host = settings.advertise.clone().or(address.map(|a| Host::Ip(a.ip())));
+        let host = host.unwrap_or(Host::Name("localhost".into()));
         let mut config = EndpointConfig::new(host, address.map_or(5060, |a| a.port()));
         config.user_agent = concat!("Parley/", env!("CARGO_PKG_VERSION")).to_owned();
         config.allow = [

@@ -187,12 +187,16 @@ impl Registrar {
 
     /// A Contact of ours toward the peer of `flow`.
     pub(crate) fn contact(&self, user: Option<&str>, request_uri: &Uri, flow: &Flow) -> NameAddr {
-        // A socket bound to every address cannot tell on which one a datagram came; then the peer
-        // knows it best.
-        let (host, port) = if flow.local.ip().is_unspecified() {
-            (request_uri.host.clone(), request_uri.port.or(Some(flow.local.port())))
-        } else {
-            (Host::Ip(flow.local.ip()), Some(flow.local.port()))
+        let local = flow.local.ip();
+        let (host, port) = match &self.settings.advertise {
+            _ if local.is_loopback() => (Host::Ip(local), Some(flow.local.port())),
+            Some(host) => (host.clone(), Some(flow.local.port())),
+            // A socket bound to every address cannot tell on which one a datagram came; then the
+            // peer knows it best.
+            None if local.is_unspecified() => {
+                (request_uri.host.clone(), request_uri.port.or(Some(flow.local.port())))
+            }
+            None => (Host::Ip(local), Some(flow.local.port())),
         };
         let uri = Uri::sip(user, host, port);
         NameAddr::new(match flow.transport {

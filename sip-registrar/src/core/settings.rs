@@ -42,6 +42,8 @@ pub struct Settings {
     pub domains: Vec<String>,
     /// The addresses listened on, with their real ports.
     pub listen: Vec<SocketAddr>,
+    /// How others reach us when the address a request arrived on does not tell, or is not to be told.
+    pub advertise: Option<Host>,
     /// Who may call without an account.
     pub guests: Guests,
     /// Those who have one.

@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use serde::Deserialize;
 use sip_registrar::{Account, Accounts, Guests, Settings};
 use sip_stack::auth::Algorithm;
+use sip_stack::message::Host;
 
 /// Everything the file may say. `--print-config` prints [`TEMPLATE`], which documents each key.
 #[derive(Debug, Clone, PartialEq, Deserialize, Default)]
@@ -26,6 +27,7 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Sip {
     pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) advertise: String,
     pub(crate) domains: Vec<String>,
     pub(crate) realm: String,
     pub(crate) digest: Vec<DigestName>,
@@ -120,6 +122,7 @@ impl Default for Sip {
     fn default() -> Self {
         Sip {
             listen: vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060)],
+            advertise: String::new(),
             domains: Vec::new(),
             realm: "parley".into(),
             digest: vec![DigestName::Sha256, DigestName::Md5],
@@ -186,6 +189,9 @@ impl Config {
         if self.sip.listen.is_empty() {
             bail!("sip.listen: at least one address is needed");
         }
+        if !self.sip.advertise.is_empty() && Host::parse(&self.sip.advertise).is_none() {
+            bail!("sip.advertise: \"{}\" is no host name or address", self.sip.advertise);
+        }
         if self.sip.digest.is_empty() {
             bail!("sip.digest: at least one algorithm is needed");
         }
@@ -221,8 +227,13 @@ impl Config {
         Ok(())
     }
 
-    /// What the core needs to know. `bound` are the addresses really listened on.
-    pub(crate) fn settings(&self, bound: &[SocketAddr]) -> anyhow::Result<Settings> {
+    /// What the core needs to know. `bound` are the addresses really listened on, `main_address` is
+    /// how others reach this machine when those do not tell.
+    pub(crate) fn settings(
+        &self,
+        bound: &[SocketAddr],
+        main_address: Option<Host>,
+    ) -> anyhow::Result<Settings> {
         let mut accounts = Accounts::new();
         for entry in &self.accounts {
             let account = match &entry.password {
@@ -248,6 +259,7 @@ impl Config {
             digest: self.sip.digest.iter().map(|name| name.algorithm()).collect(),
             domains: self.sip.domains.clone(),
             listen: bound.to_vec(),
+            advertise: Host::parse(&self.sip.advertise).or(main_address),
             guests,
             accounts,
             default_expires: seconds(self.registration.default_expires),
@@ -269,7 +281,7 @@ impl Config {
         let mut lines = Vec::new();
         for address in bound {
             let host = if address.port() == 5060 {
-                sip_stack::message::Host::Ip(address.ip()).to_string()
+                Host::Ip(address.ip()).to_string()
             } else {
                 address.to_string()
             };
@@ -307,6 +319,7 @@ mod tests {
     fn the_printed_configuration_documents_every_key() {
         for key in [
             "listen",
+            "advertise",
             "domains",
             "realm",
             "digest",
@@ -347,6 +360,7 @@ mod tests {
     fn senseless_values_are_refused_with_their_key() {
         for (text, key) in [
             ("[sip]\nlisten = []", "sip.listen"),
+            ("[sip]\nadvertise = \"a b\"", "sip.advertise"),
             ("[sip]\ndigest = []", "sip.digest"),
             ("[sip]\ndigest = [\"ROT13\"]", "ROT13"),
             ("[sip]\nrealm = \"a\\\"b\"", "sip.realm"),
@@ -369,10 +383,10 @@ mod tests {
         let config = Config::default();
         let local: SocketAddr = "127.0.0.1:5060".parse().unwrap();
         let open: SocketAddr = "0.0.0.0:5060".parse().unwrap();
-        assert_eq!(config.settings(&[local]).unwrap().guests, Guests::Loopback);
-        assert_eq!(config.settings(&[local, open]).unwrap().guests, Guests::Nobody);
+        assert_eq!(config.settings(&[local], None).unwrap().guests, Guests::Loopback);
+        assert_eq!(config.settings(&[local, open], None).unwrap().guests, Guests::Nobody);
         let config = Config::parse("[sip]\nguests = \"anyone\"").unwrap();
-        assert_eq!(config.settings(&[open]).unwrap().guests, Guests::Anyone);
+        assert_eq!(config.settings(&[open], None).unwrap().guests, Guests::Anyone);
     }
 
     #[test]
@@ -380,9 +394,9 @@ mod tests {
         let by_password =
             Config::parse("[[accounts]]\nuser = \"alice\"\npassword = \"secret\"").unwrap();
         assert!(!format!("{by_password:?}").contains("secret"));
-        let settings = by_password.settings(&[]).unwrap();
+        let settings = by_password.settings(&[], None).unwrap();
         assert!(settings.accounts.get("alice").is_some());
         let bad = Config::parse("[[accounts]]\nuser = \"alice\"\nha1_sha256 = \"xyz\"").unwrap();
-        assert!(bad.settings(&[]).is_err());
+        assert!(bad.settings(&[], None).is_err());
     }
 }

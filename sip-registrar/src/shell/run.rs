@@ -1,10 +1,12 @@
 //! The one loop: input → core → output → sleep.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use sip_net::{Incoming, Transports};
 use sip_registrar::{Input, Output, Registrar};
+use sip_stack::message::Host;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -40,7 +42,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {} (http.listen)", config.http.listen))?;
 
-    let settings = config.settings(&bound)?;
+    let settings = config.settings(&bound, main_address(&bound))?;
     let guests = settings.guests;
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let registrar = Registrar::new(settings, Instant::now(), unix, rand::random());
@@ -76,6 +78,20 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     }
     looping.farewell().await;
     Ok(())
+}
+
+/// The address others reach this machine by, if an address bound to does not tell: the one that
+/// packets to the outside would leave from. Nothing is sent.
+fn main_address(bound: &[SocketAddr]) -> Option<Host> {
+    let open = bound.iter().find(|address| address.ip().is_unspecified())?;
+    let (any, outside) = if open.is_ipv4() {
+        ("0.0.0.0:0", "192.0.2.1:5060")
+    } else {
+        ("[::]:0", "[2001:db8::1]:5060")
+    };
+    let socket = std::net::UdpSocket::bind(any).ok()?;
+    socket.connect(outside).ok()?;
+    socket.local_addr().ok().map(|address| Host::Ip(address.ip()))
 }
 
 /// The core and what feeds it.

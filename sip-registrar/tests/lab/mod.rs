@@ -48,6 +48,7 @@ pub fn settings() -> Settings {
         digest: vec![Algorithm::Sha256, Algorithm::Md5],
         domains: Vec::new(),
         listen: vec![SERVER.parse().unwrap()],
+        advertise: None,
         guests: Guests::Loopback,
         accounts,
         default_expires: Duration::from_secs(3600),
