@@ -694,4 +694,33 @@ mod tests {
         assert_eq!(world.ends[0].others(world.now), 0);
         assert!(world.start + TICK > world.now);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn nothing_a_peer_sends_makes_it_panic(
+            datagrams in proptest::collection::vec(
+                (0_usize..2, 0_u8..4, proptest::collection::vec(proptest::num::u8::ANY, 0..200)),
+                0..40,
+            ),
+        ) {
+            let mut world = World::new(Vec::new());
+            world.talk(4, 0);
+            let peer = SocketAddr::from(([127, 0, 0, 1], 50_000));
+            for (line, shape, mut bytes) in datagrams {
+                // mostly packets that look right at first: our payload types, RTCP reports and feedback
+                if let [first, second, ..] = bytes.as_mut_slice() {
+                    match shape {
+                        0 => (*first, *second) = (0x80 | *first & 0x0f, if line == 0 { 96 } else { 98 }),
+                        1 => (*first, *second) = (0x80 | *first & 0x1f, 200 + *second % 7),
+                        _ => {}
+                    }
+                }
+                let bytes = Bytes::from(bytes);
+                world.ends[0].handle_datagram(world.now, line, Channel::Rtp, peer, bytes);
+                world.drain(0);
+                world.tick();
+            }
+            world.report(0);
+        }
+    }
 }

@@ -12,9 +12,10 @@ use sdp::MediaKind;
 use sdp::negotiate::NegotiatedLine;
 use sip_net::{Incoming, Transports};
 use softphone::core::outcome::Outcome;
+use softphone::core::participants::Participants;
 use softphone::core::phone::{Event, Output as PhoneOutput, Phone};
 use softphone::core::report::{CallReport, FORMAT, Report, ms, state_word};
-use softphone::core::tiles::Own;
+use softphone::core::tiles::{Own, Tiles};
 use softphone::device::WindowEvent;
 use softphone::device::picture::Scene;
 use softphone::media::audio_line::AudioFrame;
@@ -381,7 +382,8 @@ impl Running {
             speaking: self.audio_state.speaking.load(Ordering::Relaxed),
         };
         let Some((media, answered)) = self.media.as_mut().zip(self.answered) else {
-            self.view.set_tiles(Vec::new(), format!("{} {}", self.progress, self.uri));
+            let tiles = Tiles::new(0).layout(now, &Participants::default(), &own);
+            self.view.set_tiles(tiles, format!("{} {}", self.progress, self.uri));
             return;
         };
         let tiles = media.layout(now, &own);
