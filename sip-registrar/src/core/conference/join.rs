@@ -197,11 +197,12 @@ pub(crate) fn refusal(error: &MixerError) -> Reject {
         MixerError::Invalid(why) => Reject::new(400).because(why),
         MixerError::NoCommonMedia(why) => {
             // The mixer begins its text with the code of RFC 3261 §20.43 if it knows a better one.
-            match why.split_once(' ') {
-                Some(("304", text)) => Reject::new(488).warning(304, text),
-                Some(("305", text)) => Reject::new(488).warning(305, text),
-                _ => Reject::new(488).warning(305, why),
-            }
+            let known = why.split_once(' ').and_then(|(code, text)| {
+                let code = code.parse().ok().filter(|code| matches!(code, 300..=399))?;
+                Some((code, text))
+            });
+            let (code, text) = known.unwrap_or((305, why));
+            Reject::new(488).warning(code, text)
         }
         MixerError::NotFound => Reject::new(481),
         MixerError::Exhausted(why) => Reject::busy(why),
