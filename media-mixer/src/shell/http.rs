@@ -65,40 +65,71 @@ fn label(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-/// A number told per m-line: name, kind, help, and how to get it.
-type LineMetric = (&'static str, &'static str, &'static str, fn(&LineStats) -> f64);
+/// Which m-lines have a number.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Both,
+    Voices,
+    Pictures,
+}
+
+impl Of {
+    fn includes(self, line: &LineStats) -> bool {
+        match self {
+            Self::Both => true,
+            Self::Voices => !line.video,
+            Self::Pictures => line.video,
+        }
+    }
+}
+
+/// A number told per m-line: name, kind, of what, help, and how to get it.
+type LineMetric = (&'static str, &'static str, Of, &'static str, fn(&LineStats) -> f64);
 
 const LINE_METRICS: &[LineMetric] = &[
-    ("packets_in_total", "counter", "Media packets received.", |l| l.counters.packets_in as f64),
-    ("octets_in_total", "counter", "Octets of media packets received.", |l| {
+    ("packets_in_total", "counter", Of::Both, "Media packets received.", |l| {
+        l.counters.packets_in as f64
+    }),
+    ("octets_in_total", "counter", Of::Both, "Octets of media packets received.", |l| {
         l.counters.octets_in as f64
     }),
-    ("packets_out_total", "counter", "Media packets sent.", |l| l.counters.packets_out as f64),
-    ("octets_out_total", "counter", "Octets of media packets sent.", |l| {
+    ("packets_out_total", "counter", Of::Both, "Media packets sent.", |l| {
+        l.counters.packets_out as f64
+    }),
+    ("octets_out_total", "counter", Of::Both, "Octets of media packets sent.", |l| {
         l.counters.octets_out as f64
     }),
-    ("packets_lost_total", "counter", "Media packets lost on the way to us.", |l| l.lost as f64),
-    ("packets_late_total", "counter", "Voice packets that came too late.", |l| l.late as f64),
+    ("packets_lost_total", "counter", Of::Both, "Media packets lost on the way to us.", |l| {
+        l.lost as f64
+    }),
+    ("packets_late_total", "counter", Of::Voices, "Voice packets that came too late.", |l| {
+        l.late as f64
+    }),
     (
         "packets_refused_total",
         "counter",
+        Of::Both,
         "Packets from a sender not vouched for (RFC 7362).",
         |l| l.counters.refused as f64,
     ),
-    ("packets_invalid_total", "counter", "Packets that are no media agreed on.", |l| {
+    ("packets_invalid_total", "counter", Of::Both, "Packets that are no media agreed on.", |l| {
         l.counters.invalid as f64
     }),
-    ("packets_resent_total", "counter", "Packets sent again on request.", |l| {
+    ("packets_resent_total", "counter", Of::Pictures, "Packets sent again on request.", |l| {
         l.counters.resent as f64
     }),
-    ("key_frame_requests_total", "counter", "Key frames asked of the member.", |l| {
+    ("key_frame_requests_total", "counter", Of::Pictures, "Key frames asked of the member.", |l| {
         l.key_frame_requests as f64
     }),
-    ("jitter_seconds", "gauge", "Interarrival jitter (RFC 3550).", |l| l.jitter.as_secs_f64()),
-    ("round_trip_seconds", "gauge", "Round trip to the member, 0 when unknown.", |l| {
+    ("jitter_seconds", "gauge", Of::Both, "Interarrival jitter (RFC 3550).", |l| {
+        l.jitter.as_secs_f64()
+    }),
+    ("round_trip_seconds", "gauge", Of::Both, "Round trip to the member, 0 when unknown.", |l| {
         l.rtt.as_secs_f64()
     }),
-    ("buffered_seconds", "gauge", "Delay of the jitter buffer.", |l| l.buffered.as_secs_f64()),
+    ("buffered_seconds", "gauge", Of::Voices, "Delay of the jitter buffer.", |l| {
+        l.buffered.as_secs_f64()
+    }),
 ];
 
 /// A number told per conference.
@@ -156,12 +187,12 @@ fn render(numbers: &[Numbers]) -> String {
             );
         }
     }
-    for (name, kind, help, value) in LINE_METRICS {
+    for (name, kind, of, help, value) in LINE_METRICS {
         let name = format!("parley_mixer_leg_{name}");
         head(&mut text, &name, kind, help);
         for one in numbers {
             for leg in &one.stats.legs {
-                for line in &leg.lines {
+                for line in leg.lines.iter().filter(|line| of.includes(line)) {
                     let _ = writeln!(
                         text,
                         "{name}{{conference=\"{}\",leg=\"{}\",line=\"{}\",media=\"{}\"}} {}",
