@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 /// At most one key frame per 500 ms, however many ask (RFC 5104 §3.5.1.2 lets a sender do so).
 pub const MIN_INTERVAL: Duration = Duration::from_millis(500);
 
+/// How long the packets of a key frame may take, the repair of lost ones included.
+const ARRIVAL: Duration = Duration::from_millis(300);
+
 /// The sending side: gathers wishes for a key frame of our picture.
 #[derive(Debug, Clone, Default)]
 pub struct KeyFrameGate {
@@ -34,7 +37,8 @@ impl KeyFrameGate {
 #[derive(Debug, Clone, Default)]
 pub struct KeyFrameWish {
     open: bool,
-    asked: Option<Instant>,
+    /// Not to ask before.
+    next: Option<Instant>,
     count: u64,
 }
 
@@ -49,6 +53,11 @@ impl KeyFrameWish {
         self.open = false;
     }
 
+    /// A key frame has begun to arrive: it is not asked for while it may still become whole.
+    pub fn arriving(&mut self, now: Instant) {
+        self.next = Some(self.next.map_or(now + ARRIVAL, |next| next.max(now + ARRIVAL)));
+    }
+
     /// Whether the decoder waits for a key frame.
     #[must_use]
     pub fn is_open(&self) -> bool {
@@ -60,7 +69,7 @@ impl KeyFrameWish {
         if !self.open || self.next().is_some_and(|at| now < at) {
             return false;
         }
-        self.asked = Some(now);
+        self.next = Some(now + MIN_INTERVAL);
         self.count += 1;
         true
     }
@@ -68,7 +77,7 @@ impl KeyFrameWish {
     /// When [`take`](Self::take) may next say yes.
     #[must_use]
     pub fn next(&self) -> Option<Instant> {
-        self.asked.filter(|_| self.open).map(|asked| asked + MIN_INTERVAL)
+        self.next.filter(|_| self.open)
     }
 
     /// How often we asked.
@@ -112,5 +121,15 @@ mod tests {
         assert_eq!((wish.count(), wish.next()), (2, None));
         wish.want();
         assert!(wish.take(t0 + MIN_INTERVAL * 4));
+    }
+
+    #[test]
+    fn a_key_frame_that_is_arriving_is_not_asked_for() {
+        let t0 = Instant::now();
+        let mut wish = KeyFrameWish::default();
+        wish.arriving(t0);
+        wish.want();
+        assert!(!wish.take(t0));
+        assert!(wish.take(t0 + ARRIVAL), "it did not become whole");
     }
 }

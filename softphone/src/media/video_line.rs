@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use rtp_session::vp8::{Assembler, AssemblerConfig, Packetizer, Vp8Frame};
+use rtp_session::vp8::{Assembler, AssemblerConfig, Packetizer, Vp8Frame, starts_key_frame};
 use rtp_session::{
     Arrival, CsrcList, Dropped, ExtSeq, History, LossConfig, LossDetector, Outbound, PayloadType,
     Received, RtcpEvent, RtpPacket, RtpSession, RtpTime, SendStream, Seq, SessionConfig, Ssrc,
@@ -392,6 +392,9 @@ impl Receiving {
                 self.contributors.pop_front();
             }
             self.contributors.push_back((timestamp, source));
+        }
+        if starts_key_frame(packet.payload_ref()) {
+            self.wish.arriving(now);
         }
         self.assembler.push(now, seq, packet);
         let change = total_lost - self.lost;
