@@ -290,9 +290,16 @@ fn changes_that_meet_are_told_to_wait() {
     let mut lab = Lab::new();
     let (mut alice, mut bob) = connect(&mut lab);
     alice.send(&mut lab, "INVITE", "", HOLD);
-    invite(&mut lab, &bob);
+    let change = invite(&mut lab, &bob);
     let response = last_response(bob.send(&mut lab, "INVITE", "", WITH_VIDEO));
     assert_eq!(response.status, 491);
+    // Bob refuses likewise. Alice is told, so that both ends wait and try again; we do not.
+    bob.respond(&mut lab, &change, 491, "b", "");
+    assert_eq!(last_response(lab.take(5070)).status, 491);
+    lab.wait(T1 * 10);
+    assert!(requests(&lab.take(5071), &Method::Invite).is_empty());
+    bob.send(&mut lab, "INVITE", "", WITH_VIDEO);
+    assert_eq!(requests(&lab.take(5070), &Method::Invite).len(), 1);
 }
 
 #[test]

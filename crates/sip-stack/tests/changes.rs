@@ -257,6 +257,25 @@ fn endless_glare_is_given_up() {
 }
 
 #[test]
+fn a_change_passed_on_for_somebody_else_is_not_tried_again() {
+    for method in [Method::Invite, Method::Update] {
+        let mut world = World::new(2);
+        let (caller, callee) = world.call(A, B);
+        let now = world.now;
+        world.endpoint(A).pass_on_change(now, caller, method, Some(body("x"))).unwrap();
+        world.expect(B, is_reinvite);
+        let now = world.now;
+        world.endpoint(B).reject_reinvite(now, callee, 491, "", &[]).unwrap();
+        let event = world.expect(A, is_failed);
+        assert!(matches!(event, Event::ReinviteFailed { failure: ReinviteFailure::Glare, .. }));
+        world.run(10 * SECOND);
+        assert_eq!(world.count("491"), 1);
+        change(&mut world, B, callee, A, caller);
+        hang_up(&mut world, A, caller);
+    }
+}
+
+#[test]
 fn only_one_change_of_ours_at_a_time() {
     let mut world = World::new(2);
     let (caller, callee) = world.call(A, B);

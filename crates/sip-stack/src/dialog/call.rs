@@ -119,6 +119,8 @@ pub(crate) struct Change {
     pub(crate) body: Option<Body>,
     /// A session refresh, which the owner does not know of.
     pub(crate) refresh: bool,
+    /// Not to be tried again after a 491.
+    pub(crate) once: bool,
     /// `None` while it waits to be tried again after a 491.
     pub(crate) transaction: Option<ClientTransactionId>,
     pub(crate) attempts: u8,

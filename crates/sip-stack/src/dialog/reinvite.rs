@@ -29,7 +29,7 @@ impl Endpoint {
         call: CallId,
         body: Option<Body>,
     ) -> Result<(), SessionError> {
-        self.begin_change(now, call, Method::Invite, body)
+        self.begin_change(now, call, Method::Invite, body, false)
     }
 
     /// The same by UPDATE (RFC 3311), which needs no ACK but an immediate answer. Use it only if
@@ -44,7 +44,23 @@ impl Endpoint {
         call: CallId,
         body: Option<Body>,
     ) -> Result<(), SessionError> {
-        self.begin_change(now, call, Method::Update, body)
+        self.begin_change(now, call, Method::Update, body, false)
+    }
+
+    /// As [`reinvite`](Endpoint::reinvite) or, by `method`, [`update`](Endpoint::update), but a 491
+    /// is told at once as [`ReinviteFailure::Glare`]. For a B2BUA that passes on the offer of
+    /// somebody who will try again: two retrying for one offer would meet the peer's for ever.
+    ///
+    /// # Errors
+    /// As [`reinvite`](Endpoint::reinvite).
+    pub fn pass_on_change(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        method: Method,
+        body: Option<Body>,
+    ) -> Result<(), SessionError> {
+        self.begin_change(now, call, method, body, true)
     }
 
     fn begin_change(
@@ -53,6 +69,7 @@ impl Endpoint {
         id: CallId,
         method: Method,
         body: Option<Body>,
+        once: bool,
     ) -> Result<(), SessionError> {
         let call = self.live_call(id)?;
         if call.stage != Stage::Established {
@@ -61,7 +78,8 @@ impl Endpoint {
         if !call.is_quiet() {
             return Err(SessionError::Pending);
         }
-        call.change = Some(Change { method, body, refresh: false, transaction: None, attempts: 0 });
+        let (refresh, transaction, attempts) = (false, None, 0);
+        call.change = Some(Change { method, body, refresh, once, transaction, attempts });
         self.send_change(now, id);
         Ok(())
     }
@@ -194,7 +212,7 @@ impl Endpoint {
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(change) = &mut call.change else { return };
-        if response.status == 491 && change.attempts < MAX_ATTEMPTS {
+        if response.status == 491 && !change.once && change.attempts < MAX_ATTEMPTS {
             change.transaction = None;
             let delay = self.glare_delay(id);
             self.call_timers.set((id, CallTimer::Retry), now + delay);

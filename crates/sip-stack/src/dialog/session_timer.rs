@@ -150,7 +150,8 @@ impl Endpoint {
         } else {
             (Method::Invite, call.local_body.clone())
         };
-        call.change = Some(Change { method, body, refresh: true, transaction: None, attempts: 0 });
+        let (refresh, once, transaction) = (true, false, None);
+        call.change = Some(Change { method, body, refresh, once, transaction, attempts: 0 });
         self.send_change(now, id);
     }
 

@@ -198,7 +198,8 @@ pub enum EndReason {
 pub enum ReinviteFailure {
     /// The peer refused it.
     Rejected(Response),
-    /// It met the peer's own change time and again (491), and we gave up (RFC 3261 §14.1).
+    /// It met the peer's own change (491) time and again, and we gave up (RFC 3261 §14.1), or it was
+    /// only to be [passed on](crate::endpoint::Endpoint::pass_on_change).
     Glare,
     /// It met the peer's change (491), and that was accepted meanwhile: the offer is out of date.
     /// Make a new one if it is still wanted.

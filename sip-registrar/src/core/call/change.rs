@@ -53,11 +53,9 @@ impl Registrar {
         bridge.change = Some(Change { from: side, offer, before, late: None, cancelled: false });
         let by_update =
             request.method == Method::Update && self.endpoint.peer_allows(peer, &Method::Update);
-        let sent = if by_update {
-            self.endpoint.update(now, peer, body)
-        } else {
-            self.endpoint.reinvite(now, peer, body)
-        };
+        let method = if by_update { Method::Update } else { Method::Invite };
+        // A 491 goes back to who asked: both ends wait their own time (RFC 3261 §14.1), we none.
+        let sent = self.endpoint.pass_on_change(now, peer, method, body);
         sent.map_err(|error| {
             if let Some((_, bridge)) = self.bridge_with(side) {
                 bridge.change = None;
