@@ -7,8 +7,8 @@ use bytes::Bytes;
 use mixer_control::{MixerEvent, MixerReply, MixerRequest};
 use sip_stack::auth::Challenger;
 use sip_stack::endpoint::{
-    CallId, ClientTransactionId, Endpoint, EndpointConfig, Event, Output as StackOutput, Transmit,
-    TransmitId,
+    Alive, CallId, ClientTransactionId, Endpoint, EndpointConfig, Event, Output as StackOutput,
+    Transmit, TransmitId,
 };
 use sip_stack::flow::{ConnectionId, Flow};
 use sip_stack::message::{Host, Method, Reason};
@@ -200,6 +200,13 @@ impl Registrar {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.roles.is_empty() && self.endpoint.alive().unanswered == 0
+    }
+
+    /// What the SIP stack still keeps, for leak tests. After the last call it takes up to 64·T1
+    /// until all is zero.
+    #[must_use]
+    pub fn alive(&self) -> Alive {
+        self.endpoint.alive()
     }
 
     /// The numbers of now.

@@ -1,0 +1,547 @@
+//! A telephone: the stack's endpoint with the least of a user agent around it, and one call at a
+//! time.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rtp_session::NtpClock;
+use sdp::negotiate::{self, Capabilities, LocalTransport, NegotiatedLine, OfferLine};
+use sdp::{DialogSdp, Direction, MediaKind, SessionDescription};
+use sip_stack::auth::Credentials;
+use sip_stack::endpoint::{
+    Alive, Answer, Body, CallId, ClientTransactionId, EndReason, Endpoint, EndpointConfig, Event,
+    Invite, Output, ReinviteFailure,
+};
+use sip_stack::flow::{Flow, Target, Transport};
+use sip_stack::message::{Host, Method, NameAddr, Request, Response, Uri};
+
+use crate::clock::{Chance, secs};
+use crate::link::Packet;
+use crate::media::{Media, tone_frame};
+
+/// Where SIP is spoken, on every host of this world.
+pub const SIP_PORT: u16 = 5060;
+
+/// What the person at the phone does when it rings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Manners {
+    /// Picks up after so long.
+    Answers(Duration),
+    /// Lets it ring.
+    Ignores,
+    /// Refuses.
+    Refuses(u16),
+}
+
+/// How a call ended, as this phone was told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Our INVITE was refused.
+    Rejected(u16),
+    /// The peer took its INVITE back.
+    Cancelled,
+    /// All else.
+    Ended(EndReason),
+}
+
+/// How far a call is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Our INVITE waits.
+    Dialling,
+    /// The peer's INVITE waits.
+    Ringing,
+    /// It stands.
+    Talking,
+}
+
+/// The present call.
+pub struct Call {
+    id: CallId,
+    pub stage: Stage,
+    sdp: DialogSdp,
+    /// Our offer that waits for its answer.
+    offer: Option<SessionDescription>,
+    /// The peer's offer in its INVITE.
+    offered: Option<SessionDescription>,
+    line: Option<NegotiatedLine>,
+    pub media: Media,
+    /// What we want to do: sendrecv, or sendonly to put the peer on hold.
+    wanted: Direction,
+    /// When we pick up.
+    pick_up: Option<Instant>,
+    /// An offer of ours is to be made as soon as it can be.
+    again: bool,
+    pub changes: Changes,
+}
+
+/// What became of re-INVITEs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// Ours that were accepted.
+    pub accepted: u32,
+    /// Ours that were refused for good.
+    pub refused: u32,
+    /// The peer's.
+    pub answered: u32,
+}
+
+/// A telephone and who sits at it.
+pub struct Phone {
+    pub name: &'static str,
+    pub address: SocketAddr,
+    pub manners: Manners,
+    /// The present call.
+    pub call: Option<Call>,
+    /// How former calls ended, the last one last.
+    pub outcomes: Vec<Outcome>,
+    /// The response to the last REGISTER.
+    pub registered: Option<Response>,
+    endpoint: Endpoint,
+    server: SocketAddr,
+    password: Option<String>,
+    clock: NtpClock,
+    tone: Bytes,
+    chance: Chance,
+    next_port: u16,
+    registering: Option<(ClientTransactionId, Request, Option<Credentials>)>,
+    out: Vec<Packet>,
+}
+
+/// What a phone is made of.
+pub struct PhoneSetup {
+    pub name: &'static str,
+    pub ip: IpAddr,
+    pub server: SocketAddr,
+    /// Of those who have an account.
+    pub password: Option<String>,
+    /// What it says all the time.
+    pub hertz: u32,
+    pub clock: NtpClock,
+    pub seed: u64,
+}
+
+/// PCMU and DTMF, no video.
+fn capabilities() -> Capabilities {
+    let mut capabilities = Capabilities::standard(0);
+    capabilities.audio.retain(|supported| supported.codec.name == "PCMU");
+    capabilities.telephone_events = Default::default();
+    capabilities.video.clear();
+    capabilities
+}
+
+fn description(bytes: &[u8]) -> Option<SessionDescription> {
+    SessionDescription::from_bytes(bytes).ok().filter(|_| !bytes.is_empty())
+}
+
+impl Phone {
+    pub fn new(setup: PhoneSetup) -> Self {
+        let mut chance = Chance::new(setup.seed);
+        let host = Host::Ip(setup.ip);
+        let mut config = EndpointConfig::new(host.clone(), SIP_PORT);
+        let contact = Uri::sip(Some(setup.name), host, Some(SIP_PORT));
+        config.contact = NameAddr::new(contact);
+        Self {
+            name: setup.name,
+            address: SocketAddr::new(setup.ip, SIP_PORT),
+            manners: Manners::Answers(secs(1)),
+            call: None,
+            outcomes: Vec::new(),
+            registered: None,
+            endpoint: Endpoint::new(config, chance.seed()),
+            server: setup.server,
+            password: setup.password,
+            clock: setup.clock,
+            tone: tone_frame(setup.hertz),
+            chance,
+            next_port: 4000,
+            registering: None,
+            out: Vec::new(),
+        }
+    }
+
+    fn credentials(&self) -> Option<Credentials> {
+        self.password.as_ref().map(|password| Credentials::new(self.name, password))
+    }
+
+    fn uri_of(&self, user: &str) -> Uri {
+        Uri::sip(Some(user), Host::Ip(self.server.ip()), Some(self.server.port()))
+    }
+
+    /// Who we are.
+    fn from(&self) -> NameAddr {
+        let uri = Uri::sip(Some(self.name), Host::Ip(self.server.ip()), None);
+        NameAddr::new(uri).with_display_name(self.name)
+    }
+
+    fn new_sdp(&mut self) -> DialogSdp {
+        DialogSdp::new(self.name, self.chance.below(1 << 40), self.address.ip())
+    }
+
+    fn new_call(&self, now: Instant, id: CallId, sdp: DialogSdp, media: Media) -> Call {
+        let pick_up = match self.manners {
+            Manners::Answers(after) => Some(now + after),
+            _ => None,
+        };
+        Call {
+            id,
+            stage: Stage::Ringing,
+            sdp,
+            offer: None,
+            offered: None,
+            line: None,
+            media,
+            wanted: Direction::SendRecv,
+            pick_up,
+            again: false,
+            changes: Changes::default(),
+        }
+    }
+
+    fn new_media(&mut self, now: Instant) -> Media {
+        let local = SocketAddr::new(self.address.ip(), self.next_port);
+        self.next_port += 2;
+        let seed = self.chance.next();
+        Media::new(now, local, self.name, self.clock, self.tone.clone(), seed)
+    }
+
+    /// REGISTER for so many seconds; 0 takes the binding away.
+    pub fn register(&mut self, now: Instant, expires: u32) {
+        let host = self.uri_of(self.name).host;
+        let (to, from) = (self.from(), self.from());
+        let registrar = Uri::sip(None, host, Some(self.server.port()));
+        let mut request = self.endpoint.new_request(Method::Register, registrar, from, to);
+        let contact = self.endpoint.config().contact.clone();
+        request.headers.push("Contact", contact);
+        request.headers.push("Expires", expires);
+        let credentials = self.credentials();
+        self.send_register(now, request, credentials);
+    }
+
+    fn send_register(&mut self, now: Instant, request: Request, credentials: Option<Credentials>) {
+        let target = Endpoint::target_of(&request.uri);
+        let sent = self.endpoint.send_request(now, request.clone(), target).expect("room");
+        self.registering = Some((sent, request, credentials));
+        self.drain(now);
+    }
+
+    /// Calls somebody or a conference of the server.
+    pub fn dial(&mut self, now: Instant, user: &str) {
+        self.invite(now, user, true);
+    }
+
+    /// The same, but asks the peer to make the offer (RFC 3261 §13.2.1).
+    pub fn dial_without_offer(&mut self, now: Instant, user: &str) {
+        self.invite(now, user, false);
+    }
+
+    fn invite(&mut self, now: Instant, user: &str, offers: bool) {
+        assert!(self.call.is_none(), "{} is in a call already", self.name);
+        let (media, mut sdp) = (self.new_media(now), self.new_sdp());
+        let offer = offers.then(|| {
+            let local = LocalTransport::pair(media.local());
+            let line = OfferLine::new(MediaKind::Audio, Direction::SendRecv, local);
+            sdp.fit(&negotiate::offer(&[line], &capabilities()))
+        });
+        let body = offer.as_ref().map(|offer| Body::sdp(offer.to_string()));
+        let mut invite = Invite::new(self.uri_of(user), self.from(), body);
+        invite.credentials = self.credentials();
+        let id = self.endpoint.invite(now, invite).expect("room for a call");
+        let call = self.new_call(now, id, sdp, media);
+        self.call = Some(Call { stage: Stage::Dialling, pick_up: None, offer, ..call });
+        self.drain(now);
+    }
+
+    /// Ends the call, whatever it is doing.
+    pub fn hang_up(&mut self, now: Instant) {
+        if let Some(call) = &self.call {
+            let _ = self.endpoint.bye(now, call.id, None);
+        }
+        self.drain(now);
+    }
+
+    /// Changes what is sent and received: sendonly is hold, sendrecv resumes. While another change is
+    /// under way it waits.
+    pub fn change(&mut self, now: Instant, wanted: Direction) {
+        if let Some(call) = self.call.as_mut().filter(|call| call.stage == Stage::Talking) {
+            call.wanted = wanted;
+            call.again = true;
+            self.offer_again(now);
+            self.drain(now);
+        }
+    }
+
+    /// Makes the offer that is wanted, if it can be made now.
+    fn offer_again(&mut self, now: Instant) {
+        let Some(call) = self.call.as_mut().filter(|call| call.again) else { return };
+        let Some(line) = &call.line else { return };
+        let local = LocalTransport::pair(call.media.local());
+        let again = OfferLine::again(line, Some(local)).with_direction(call.wanted);
+        let mut sdp = call.sdp.clone();
+        let offer = sdp.fit(&negotiate::offer(&[again], &capabilities()));
+        let body = Body::sdp(offer.to_string());
+        if self.endpoint.reinvite(now, call.id, Some(body)).is_ok() {
+            call.again = false;
+            call.sdp = sdp;
+            call.offer = Some(offer);
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let call = self.call.as_ref();
+        let media = call.and_then(|call| call.media.poll_timeout());
+        let pick_up = call.and_then(|call| call.pick_up);
+        [self.endpoint.poll_timeout(), media, pick_up].into_iter().flatten().min()
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.endpoint.handle_timeout(now);
+        self.drain(now);
+        let Some(call) = &mut self.call else { return };
+        call.media.handle_timeout(now, &mut self.out);
+        if call.pick_up.take_if(|at| *at <= now).is_some() {
+            self.answer(now);
+            self.drain(now);
+        }
+    }
+
+    pub fn handle_packet(&mut self, now: Instant, packet: &Packet) {
+        if packet.to.port() != SIP_PORT {
+            let ours = |call: &&mut Call| {
+                let port = call.media.local().port();
+                packet.to.port() == port || packet.to.port() == port + 1
+            };
+            if let Some(call) = self.call.as_mut().filter(ours) {
+                call.media.handle_datagram(now, &packet.bytes);
+            }
+            return;
+        }
+        let flow = Flow {
+            transport: Transport::Udp,
+            local: packet.to,
+            remote: packet.from,
+            connection: None,
+        };
+        self.endpoint.handle_message(now, flow, &packet.bytes);
+        self.drain(now);
+    }
+
+    /// What is to be sent.
+    pub fn take_packets(&mut self) -> Vec<Packet> {
+        std::mem::take(&mut self.out)
+    }
+
+    /// What the stack still keeps.
+    pub fn alive(&self) -> Alive {
+        self.endpoint.alive()
+    }
+
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.endpoint.poll_output() {
+            match output {
+                Output::Transmit(transmit) => match udp_target(&transmit.target) {
+                    Some(to) => {
+                        self.out.push(Packet { from: self.address, to, bytes: transmit.bytes });
+                    }
+                    // There is no TCP in this world.
+                    None => self.endpoint.handle_send_failed(now, transmit.id),
+                },
+                Output::Event(event) => self.on_event(now, event),
+            }
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::IncomingCall { call, request, .. } => self.on_call(now, call, &request),
+            Event::Answered { call, response } => {
+                self.on_description(now, call, &response.body, Means::Invite);
+                if let Some(call) = self.current(call) {
+                    call.stage = Stage::Talking;
+                }
+            }
+            Event::ReinviteAnswered { call, response } => {
+                self.on_description(now, call, &response.body, Means::Reinvite);
+                if let Some(call) = self.current(call) {
+                    call.changes.accepted += 1;
+                }
+                self.offer_again(now);
+            }
+            Event::Ack { call, body } => {
+                let Some(call) = self.current(call) else { return };
+                if let Some(body) = body {
+                    call.close_offer(now, &body.bytes);
+                }
+                self.offer_again(now);
+            }
+            Event::Reinvite { call, request } => self.on_reinvite(now, call, &request),
+            Event::ReinviteFailed { call: id, failure } => {
+                let Some(call) = self.current(id) else { return };
+                call.offer = None;
+                let superseded = matches!(failure, ReinviteFailure::Superseded);
+                call.again |= superseded;
+                call.changes.refused += u32::from(!superseded);
+                self.offer_again(now);
+            }
+            Event::Rejected { call, response } => {
+                self.over(call, Outcome::Rejected(response.status));
+            }
+            Event::Cancelled { call, .. } => self.over(call, Outcome::Cancelled),
+            Event::Ended { call, reason } => self.over(call, Outcome::Ended(reason)),
+            Event::Response { transaction, response } => {
+                self.on_response(now, transaction, response)
+            }
+            Event::RequestFailed { .. } => self.registering = None,
+            Event::InDialog { transaction, .. } | Event::Request { transaction, .. } => {
+                let _ = self.endpoint.respond_status(now, transaction, 200, "");
+            }
+            Event::Progress { .. } | Event::ReinviteCancelled { .. } | Event::Refreshed { .. } => {}
+        }
+    }
+
+    fn current(&mut self, id: CallId) -> Option<&mut Call> {
+        self.call.as_mut().filter(|call| call.id == id)
+    }
+
+    fn over(&mut self, id: CallId, outcome: Outcome) {
+        if self.current(id).is_some() {
+            self.call = None;
+            self.outcomes.push(outcome);
+        }
+    }
+
+    fn on_call(&mut self, now: Instant, id: CallId, request: &Request) {
+        if self.call.is_some() {
+            let _ = self.endpoint.reject(now, id, 486, "", &[]);
+            return;
+        }
+        if let Manners::Refuses(status) = self.manners {
+            let _ = self.endpoint.reject(now, id, status, "", &[]);
+            return;
+        }
+        let _ = self.endpoint.ring(now, id, 180, Answer::default());
+        let (media, sdp) = (self.new_media(now), self.new_sdp());
+        let offered = description(&request.body);
+        self.call = Some(Call { offered, ..self.new_call(now, id, sdp, media) });
+    }
+
+    /// Picks up.
+    fn answer(&mut self, now: Instant) {
+        let Some(call) = self.call.as_mut().filter(|call| call.stage == Stage::Ringing) else {
+            return;
+        };
+        let body = match call.offered.take() {
+            Some(offer) => call.answer_offer(now, &offer),
+            None => {
+                let local = LocalTransport::pair(call.media.local());
+                let line = OfferLine::new(MediaKind::Audio, Direction::SendRecv, local);
+                let offer = call.sdp.fit(&negotiate::offer(&[line], &capabilities()));
+                Some(call.offer.insert(offer).to_string())
+            }
+        };
+        let id = call.id;
+        call.stage = Stage::Talking;
+        let _ = match body {
+            Some(body) => self.endpoint.accept(now, id, Answer::with_body(Body::sdp(body))),
+            None => self.endpoint.reject(now, id, 488, "", &[]),
+        };
+    }
+
+    fn on_reinvite(&mut self, now: Instant, id: CallId, request: &Request) {
+        let Some(call) = self.current(id) else { return };
+        call.changes.answered += 1;
+        let body = match description(&request.body) {
+            Some(offer) => call.answer_offer(now, &offer),
+            None => {
+                let local = LocalTransport::pair(call.media.local());
+                let line = call.line.as_ref().map(|line| OfferLine::again(line, Some(local)));
+                let lines: Vec<OfferLine> = line.into_iter().collect();
+                let offer = call.sdp.fit(&negotiate::offer(&lines, &capabilities()));
+                Some(call.offer.insert(offer).to_string())
+            }
+        };
+        let _ = match body {
+            Some(body) => {
+                self.endpoint.answer_reinvite(now, id, Answer::with_body(Body::sdp(body)))
+            }
+            None => self.endpoint.reject_reinvite(now, id, 488, "", &[]),
+        };
+    }
+
+    /// A 2xx brings the answer to our offer, or the offer we asked for.
+    fn on_description(&mut self, now: Instant, id: CallId, body: &Bytes, means: Means) {
+        let Some(call) = self.current(id) else { return };
+        if call.offer.is_some() {
+            call.close_offer(now, body);
+            return;
+        }
+        let answer = description(body).and_then(|offer| call.answer_offer(now, &offer));
+        let answer = answer.map(Body::sdp);
+        assert!(answer.is_some() || means == Means::Reinvite, "a 2xx without an offer");
+        let _ = self.endpoint.acknowledge(now, id, answer);
+    }
+
+    fn on_response(&mut self, now: Instant, id: ClientTransactionId, response: Response) {
+        let Some((_, request, mut credentials)) =
+            self.registering.take_if(|(waiting, ..)| *waiting == id)
+        else {
+            return;
+        };
+        if response.is_provisional() {
+            self.registering = Some((id, request, credentials));
+            return;
+        }
+        let again = credentials.as_mut().and_then(|credentials| {
+            self.endpoint.answer_challenge(credentials, &request, &response)
+        });
+        match again {
+            Some(again) if response.status == 401 => self.send_register(now, again, credentials),
+            _ => self.registered = Some(response),
+        }
+    }
+}
+
+/// What a description in a 2xx belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Means {
+    Invite,
+    Reinvite,
+}
+
+impl Call {
+    /// Answers the peer's offer; nothing when there is nothing in common.
+    fn answer_offer(&mut self, now: Instant, offer: &SessionDescription) -> Option<String> {
+        let mut plan = negotiate::answer(offer, &capabilities()).ok()?;
+        for index in 0..offer.media.len() {
+            plan.limit_direction(index, self.wanted);
+        }
+        let local = self.media.local();
+        let answer = plan.describe(|_| LocalTransport::pair(local));
+        self.agree(now, plan.lines().first().cloned());
+        Some(self.sdp.answer(offer, &answer).to_string())
+    }
+
+    /// The answer to our offer has come.
+    fn close_offer(&mut self, now: Instant, body: &[u8]) {
+        let (Some(offer), Some(answer)) = (self.offer.take(), description(body)) else { return };
+        let lines = negotiate::accept(&offer, &answer).unwrap_or_default();
+        self.agree(now, lines.into_iter().next());
+    }
+
+    fn agree(&mut self, now: Instant, line: Option<NegotiatedLine>) {
+        self.media.agree(now, line.as_ref().and_then(NegotiatedLine::accepted).cloned());
+        self.line = line;
+    }
+}
+
+/// The address of a target, if it can be reached by UDP.
+pub fn udp_target(target: &Target) -> Option<SocketAddr> {
+    match target {
+        Target::Flow(flow) if flow.transport == Transport::Udp => Some(flow.remote),
+        Target::Hop(hop) if hop.transport != Some(Transport::Tcp) => {
+            Some(SocketAddr::new(hop.host.ip()?, hop.port.unwrap_or(SIP_PORT)))
+        }
+        _ => None,
+    }
+}
