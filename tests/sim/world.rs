@@ -408,6 +408,7 @@ fn settings(listen: SocketAddr) -> Settings {
         digest: vec![Algorithm::Sha256, Algorithm::Md5],
         domains: Vec::new(),
         listen: vec![listen],
+        advertise: None,
         guests: Guests::Loopback,
         accounts,
         default_expires: secs(3600),
