@@ -9,3 +9,4 @@ mod hearing;
 mod isolation;
 mod meeting;
 mod signalling;
+mod window;

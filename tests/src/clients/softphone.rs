@@ -20,8 +20,22 @@ impl Softphone {
     /// Joins `uri` as `name`, with whatever further arguments; writes NAME.wav (what it heard), NAME.json
     /// (its report), NAME.png (its grid of pictures) and NAME.log in `directory`.
     pub fn join(directory: &Path, name: &str, uri: &str, arguments: &[&str]) -> Result<Self> {
+        Self::join_on(None, directory, name, uri, arguments)
+    }
+
+    /// As [`join`](Self::join), with its window on this X display instead of that of the environment.
+    pub fn join_on(
+        display: Option<&str>,
+        directory: &Path,
+        name: &str,
+        uri: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let file = |ending: &str| directory.join(format!("{name}.{ending}"));
         let mut command = Command::new(binary("softphone")?);
+        if let Some(display) = display {
+            command.env("DISPLAY", display);
+        }
         command
             .args(["join", uri, "--name", name, "--speaker", "none"])
             .args(arguments)
