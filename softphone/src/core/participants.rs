@@ -19,7 +19,7 @@ const DESCRIPTION_WAIT: Duration = Duration::from_secs(3);
 /// How long a participant counts as speaking after the last packet that carried their voice.
 const SPEAKING_HANG: Duration = Duration::from_millis(400);
 /// A pause with no packet of a picture for this long is a camera switched off, not a freeze.
-const CAMERA_OFF: Duration = Duration::from_secs(5);
+const CAMERA_OFF: Duration = Duration::from_secs(3);
 
 /// What was heard of one participant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,7 +60,8 @@ pub struct VideoSeen {
 impl VideoSeen {
     fn frame(&mut self, now: Instant, width: u32, height: u32) {
         if let Some(last) = self.last_frame {
-            self.longest_freeze = self.longest_freeze.max(self.pause(last, now));
+            let pause = now.saturating_duration_since(last);
+            self.longest_freeze = self.longest_freeze.max(pause);
         }
         self.first_frame.get_or_insert(now);
         self.last_frame = Some(now);
@@ -68,17 +69,13 @@ impl VideoSeen {
         (self.width, self.height) = (width, height);
     }
 
-    /// The part of the time since the last picture that is a freeze.
-    fn pause(&self, last: Instant, now: Instant) -> Duration {
-        let pause = now.saturating_duration_since(last);
-        let fed = self.last_packet.is_some_and(|packet| now.duration_since(packet) < CAMERA_OFF);
-        if fed || pause < CAMERA_OFF { pause } else { Duration::ZERO }
-    }
-
-    /// Longest freeze up to `now`, with the one that is perhaps going on.
+    /// Longest freeze so far, the one that is perhaps going on included: it lasts as long as packets
+    /// come. When nothing comes any more the person may as well have left.
     #[must_use]
-    pub fn freeze_until(&self, now: Instant) -> Duration {
-        let current = self.last_frame.map_or(Duration::ZERO, |last| self.pause(last, now));
+    pub fn longest_freeze_so_far(&self) -> Duration {
+        let fed = self.last_packet.zip(self.last_frame);
+        let current =
+            fed.map_or(Duration::ZERO, |(packet, frame)| packet.saturating_duration_since(frame));
         self.longest_freeze.max(current)
     }
 }
@@ -211,6 +208,9 @@ impl Participants {
         let csrcs = csrc.as_slice();
         self.contributing(now, ssrc, csrcs, |source| {
             let video = &mut source.video;
+            if video.last_packet.is_some_and(|last| now.duration_since(last) >= CAMERA_OFF) {
+                video.last_frame = None;
+            }
             video.slot = slot;
             video.packets += 1;
             video.lost = video.lost.saturating_add_signed(lost);
@@ -426,10 +426,19 @@ mod tests {
         at(40, true);
         at(500, false);
         at(740, true);
-        let seen = all.list(t0 + ms(750))[0].video;
+        at(1640, false);
+        let seen = all.list(t0 + ms(60_000))[0].video;
         assert_eq!(seen.longest_freeze, ms(700));
-        assert_eq!(seen.freeze_until(t0 + ms(1740)), ms(1000), "one going on counts");
-        assert_eq!(seen.freeze_until(t0 + ms(60_000)), ms(700), "camera off does not");
+        assert_eq!(seen.longest_freeze_so_far(), ms(900), "one going on counts");
+        let mut at = |ms_: u64| {
+            all.video_packet(t0 + ms(ms_), 0, 5, None, 0, 0.0);
+            all.frame_decoded(t0 + ms(ms_), 5, 640, 360);
+        };
+        at(1700);
+        at(9000);
+        at(9040);
+        let seen = all.list(t0 + ms(60_000))[0].video;
+        assert_eq!(seen.longest_freeze, ms(960), "camera off does not count");
     }
 
     #[test]

@@ -185,10 +185,10 @@ pub fn round(value: f64) -> f64 {
 /// The participants of a call answered at `answered` that is over at `now`.
 #[must_use]
 pub fn participants(all: &Participants, answered: Instant, now: Instant) -> Vec<ParticipantReport> {
-    all.list(now).iter().map(|person| participant(person, answered, now)).collect()
+    all.list(now).iter().map(|person| participant(person, answered)).collect()
 }
 
-fn participant(person: &Participant, answered: Instant, now: Instant) -> ParticipantReport {
+fn participant(person: &Participant, answered: Instant) -> ParticipantReport {
     let since = |at: Instant| ms(at.saturating_duration_since(answered));
     let video = &person.video;
     ParticipantReport {
@@ -208,7 +208,7 @@ fn participant(person: &Participant, answered: Instant, now: Instant) -> Partici
             width: video.width,
             height: video.height,
             first_frame_ms: video.first_frame.map(since),
-            longest_freeze_ms: ms(video.freeze_until(now)),
+            longest_freeze_ms: ms(video.longest_freeze_so_far()),
         }),
     }
 }

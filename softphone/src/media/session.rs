@@ -296,6 +296,13 @@ impl MediaSession {
                 }
                 Line::Video { slot, line } => {
                     while let Some(picture) = line.poll_picture(now) {
+                        tracing::trace!(
+                            slot,
+                            source = %picture.source,
+                            key = picture.frame.key,
+                            bytes = picture.frame.data.len(),
+                            "picture"
+                        );
                         self.outputs.push_back(Output::Decode { slot: *slot, picture });
                     }
                     while let Some(datagram) = line.poll_rtcp(now) {

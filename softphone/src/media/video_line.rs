@@ -195,6 +195,13 @@ impl VideoLine {
         };
         let source = self.session.source(received.ssrc)?;
         let (total, jitter) = (source.lost(), source.jitter());
+        tracing::trace!(
+            ssrc = %received.ssrc,
+            seq = %packet.seq(),
+            timestamp = packet.timestamp().0,
+            marker = packet.marker(),
+            "video packet"
+        );
         let csrc = packet.csrcs().next();
         let lost = self.receiving.packet(now, received, &packet, csrc, total);
         Some(Counted { ssrc: received.ssrc, csrc, lost, jitter })
