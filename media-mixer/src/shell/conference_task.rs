@@ -238,9 +238,8 @@ impl Task {
         };
         if done.is_err() {
             for grant in granted {
-                if self.conference.uses(grant.rtp) {
-                    // Only the RTCP port was new.
-                } else {
+                // Where only the RTCP port was new, the other one stays.
+                if !self.conference.uses(grant.rtp) {
                     self.sockets.close(grant.rtp);
                 }
                 if let Some(rtcp) = grant.rtcp {

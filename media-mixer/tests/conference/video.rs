@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use media_codec::AudioCodec::Pcmu;
 use media_mixer::Event;
-use rtp_session::rtcp::{Compound, Nack, Pli, Rtcp};
+use rtp_session::rtcp::{Compound, Nack, Pli, Remb, Rtcp};
 use rtp_session::vp8::{Descriptor, PictureId};
 use rtp_session::{RtpPacket, Seq, Ssrc};
 
@@ -307,4 +307,41 @@ fn two_cameras_with_one_ssrc_are_told_apart() {
         .flat_map(|got| got.packet.csrcs().map(|csrc| csrc.0))
         .collect();
     assert_eq!(csrcs.len(), 2, "receivers know them by different numbers");
+}
+
+/// The last estimate that p1 was told, bit/s.
+fn limit_of_p1(world: &World) -> Option<u64> {
+    world.phones["p1"].reports.iter().rev().find_map(|(_, packet)| match packet {
+        Rtcp::Remb(remb) => Some(remb.bitrate),
+        _ => None,
+    })
+}
+
+fn estimate(world: &mut World, who: &str, bitrate: u64) {
+    let (line, from) = (world.phone(who).lines[1], world.phone(who).line_address(1));
+    let media = world.phone(who).video_packets(1)[0].packet.ssrc();
+    let mut compound = Compound::default();
+    assert!(compound.push(&Rtcp::Remb(Remb { sender: Ssrc(9), bitrate, media: vec![media] })));
+    world.send(line, from, &compound.finish());
+}
+
+#[test]
+fn a_sender_is_limited_to_what_its_weakest_watcher_takes() {
+    let mut world = meeting(3, 1);
+    world.run(SECOND);
+    assert_eq!(seen(&mut world, "p2", 1), ["p1"]);
+    assert_eq!(seen(&mut world, "p3", 1), ["p1"]);
+    for (who, bitrate, told) in
+        [("p2", 900_000, 900_000), ("p3", 400_000, 400_000), ("p3", 10_000_000_000, 900_000)]
+    {
+        estimate(&mut world, who, bitrate);
+        world.run(SECOND * 6);
+        let limit = limit_of_p1(&world).unwrap();
+        // The format has a mantissa of 18 bits.
+        assert!(limit.abs_diff(told) < told / 1000, "{who}: {limit}");
+    }
+    estimate(&mut world, "p3", 300_000);
+    world.leave("p3");
+    world.run(SECOND * 6);
+    assert!(limit_of_p1(&world).unwrap().abs_diff(900_000) < 900, "who left limits nobody");
 }
