@@ -102,6 +102,16 @@ fn what_we_do_not_want_to_do_is_not_done() {
 }
 
 #[test]
+fn media_goes_to_one_host_only() {
+    for address in ["IP4 224.2.1.1/127", "IP4 255.255.255.255", "IP6 ff02::1"] {
+        let media = first(&format!("m=audio 5000 RTP/AVP 0\nc=IN {address}\n"));
+        assert_eq!((media.remote.rtp, media.remote.rtcp), (None, None), "{address}");
+        let media = first(&format!("m=audio 5000 RTP/AVP 0\na=rtcp:6001 IN {address}\n"));
+        assert_eq!(media.remote.rtcp, None, "{address}");
+    }
+}
+
+#[test]
 fn rtcp_has_its_own_address() {
     for (lines, rtcp) in [
         ("", Some("192.0.2.1:5001")),

@@ -96,14 +96,13 @@ pub struct RemoteTransport {
 /// The peer's addresses on the line at `index`.
 pub(super) fn remote_of(session: &SessionDescription, index: usize, mux: bool) -> RemoteTransport {
     let Some(media) = session.media.get(index) else { return RemoteTransport::default() };
-    let usable = |ip: &IpAddr| !ip.is_unspecified();
-    let host = session.connection_of(index).and_then(Connection::to_ip).filter(usable);
+    let host = session.connection_of(index).and_then(Connection::to_ip).filter(is_unicast);
     let rtp = host.filter(|_| media.port != 0).map(|ip| SocketAddr::new(ip, media.port));
     let rtcp = match media.attributes.typed::<Rtcp>() {
         _ if mux => rtp,
         Some(rtcp) => {
             let host = match &rtcp.connection {
-                Some(connection) => connection.to_ip().filter(usable),
+                Some(connection) => connection.to_ip().filter(is_unicast),
                 None => host,
             };
             host.filter(|_| rtcp.port != 0).map(|ip| SocketAddr::new(ip, rtcp.port))
@@ -111,6 +110,13 @@ pub(super) fn remote_of(session: &SessionDescription, index: usize, mux: bool) -
         None => rtp.and_then(|rtp| Some(SocketAddr::new(rtp.ip(), rtp.port().checked_add(1)?))),
     };
     RemoteTransport { rtp, rtcp }
+}
+
+/// Whether it is the address of one host. Calls have no other (RFC 3264 §5): to send media to a group because a
+/// stranger names it would flood whoever is in it.
+fn is_unicast(ip: &IpAddr) -> bool {
+    let broadcast = matches!(ip, IpAddr::V4(ip) if ip.is_broadcast());
+    !(ip.is_unspecified() || ip.is_multicast() || broadcast)
 }
 
 /// Whether a line says that RTP and RTCP share its port.
