@@ -1,7 +1,7 @@
 //! The control protocol between focus (client) and mixer (server): the gRPC service of
 //! `proto/mixer.proto`, and plain types for the cores, which know nothing of gRPC.
 //!
-//! The shells convert: a focus core says [`MixerRequest`], its shell calls [`call`] and hands back
+//! The shells convert: a focus core says [`MixerRequest`], its shell calls [`call()`] and hands back
 //! the [`MixerReply`]; a mixer shell turns each message into a plain type (`TryFrom`) and a
 //! [`MixerError`] into a [`tonic::Status`].
 

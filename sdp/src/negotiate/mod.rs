@@ -2,8 +2,8 @@
 //!
 //! | who | calls | gets |
 //! |---|---|---|
-//! | answerer | [`answer`], binds ports, [`Answer::describe`] | [`NegotiatedLine`]s and the answer |
-//! | offerer | [`offer`], later [`accept`] | the offer, later [`NegotiatedLine`]s |
+//! | answerer | [`answer()`], binds ports, [`Answer::describe`] | [`NegotiatedLine`]s and the answer |
+//! | offerer | [`offer()`], later [`accept()`] | the offer, later [`NegotiatedLine`]s |
 //!
 //! All are pure. The descriptions they make carry a placeholder `o=` line; the
 //! [`crate::DialogSdp`] of the dialog puts in its own.
