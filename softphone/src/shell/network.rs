@@ -14,7 +14,7 @@ use sip_net::{Incoming, Transports};
 use softphone::core::outcome::Outcome;
 use softphone::core::participants::Participants;
 use softphone::core::phone::{Event, Output as PhoneOutput, Phone};
-use softphone::core::report::{CallReport, FORMAT, Report, ms, state_word};
+use softphone::core::report::{CallReport, FORMAT, Report, ms, round, state_word};
 use softphone::core::tiles::{Own, Tiles};
 use softphone::device::WindowEvent;
 use softphone::device::picture::Scene;
@@ -421,7 +421,7 @@ impl Running {
             status: outcome.status().or(call.status),
             reason: outcome.to_string(),
             exit_code: outcome.exit_code(),
-            duration_s: duration.map_or(0.0, |duration| ms(duration) / 1000.0),
+            duration_s: duration.map_or(0.0, |duration| round(duration.as_secs_f64())),
             ..call
         };
         let scene = self.scene.unwrap_or_else(|| self.view.scene());
