@@ -6,7 +6,7 @@
 //! steps, so that nothing is half open when there are no ports: [`Conference::plan_join`] says which are needed, the
 //! shell binds them, [`Conference::join`] answers the offer.
 
-pub mod audio;
+mod audio;
 mod conference;
 mod io;
 mod join;
@@ -18,7 +18,7 @@ mod source_gate;
 mod stats;
 mod tick;
 mod transport;
-pub mod video;
+mod video;
 
 pub use conference::{Conference, NewLeg};
 pub use io::{Datagram, PortId, Transmit};

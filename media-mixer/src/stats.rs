@@ -47,6 +47,8 @@ pub struct LineStats {
     pub buffered: Duration,
     /// Packets that came too late to be mixed (voices).
     pub late: u64,
+    /// Packets that the decoder refused (voices).
+    pub undecodable: u64,
     /// Key frames asked for (pictures).
     pub key_frame_requests: u64,
 }
@@ -71,6 +73,7 @@ pub(crate) fn leg_stats(leg: &Leg) -> LegStats {
                 let buffer = audio.inlet.jitter_stats();
                 stats.buffered = buffer.delay;
                 stats.late = buffer.late;
+                stats.undecodable = audio.inlet.undecodable();
             }
             Medium::Video(video) => {
                 stats.video = true;

@@ -19,14 +19,6 @@ pub enum Rate {
 const RATIO: usize = 6;
 
 impl Rate {
-    /// Samples per second.
-    pub fn hertz(self) -> u32 {
-        match self {
-            Self::Narrow => 8_000,
-            Self::Full => 48_000,
-        }
-    }
-
     /// Samples of one 20 ms tick.
     pub const fn tick_samples(self) -> usize {
         match self {

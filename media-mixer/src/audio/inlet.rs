@@ -12,8 +12,8 @@ use rtp_session::{
 use super::bus::Rate;
 use super::speakers::Level;
 
-/// Samples of a fade-in when somebody enters the mix in the middle of a sound, at 48 kHz (2.5 ms).
-const FADE_IN_MS_TENTHS: usize = 25;
+/// Which part of a tick is faded in when somebody enters the mix in the middle of a sound: an eighth, 2.5 ms.
+const FADE_IN: usize = 8;
 
 /// Most delay the jitter buffer may build up; what comes later than this is lost.
 const MAX_DELAY: Duration = Duration::from_millis(300);
@@ -167,7 +167,7 @@ impl AudioInlet {
     pub fn enter_mix(&mut self, heard: bool) -> bool {
         self.presence = match (self.presence, heard) {
             (Presence::Out | Presence::Leaving, true) => {
-                let ramp = rate_of(self.codec).tick_samples() * FADE_IN_MS_TENTHS / 200;
+                let ramp = rate_of(self.codec).tick_samples() / FADE_IN;
                 for (index, sample) in self.block[..ramp].iter_mut().enumerate() {
                     *sample = scale(*sample, index, ramp);
                 }
@@ -214,4 +214,43 @@ impl AudioInlet {
 
 fn scale(sample: i16, part: usize, whole: usize) -> i16 {
     (i32::from(sample) * part as i32 / whole as i32) as i16
+}
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
+mod tests {
+    use super::*;
+
+    fn inlet() -> AudioInlet {
+        AudioInlet::new(AudioCodec::Pcmu, PayloadType::PCMU, None).unwrap()
+    }
+
+    fn largest_step(block: &[i16]) -> i32 {
+        block.windows(2).map(|pair| (i32::from(pair[1]) - i32::from(pair[0])).abs()).max().unwrap()
+    }
+
+    #[test]
+    fn entering_and_leaving_the_mix_does_not_click() {
+        let mut inlet = inlet();
+        inlet.block.fill(8000);
+        assert!(inlet.enter_mix(true));
+        assert_eq!(inlet.block[0], 0);
+        assert_eq!(inlet.block[20..], [8000; 140]);
+        assert!(largest_step(&inlet.block) <= 400);
+        inlet.block.fill(8000);
+        assert!(inlet.enter_mix(true) && inlet.is_mixed());
+        assert_eq!(inlet.block, [8000; 160], "in the mix nothing is changed");
+        assert!(inlet.enter_mix(false), "the last tick is faded out");
+        assert_eq!(inlet.block[0], 8000);
+        assert!(inlet.block[159] <= 50 && largest_step(&inlet.block) <= 50);
+        assert!(!inlet.enter_mix(false) && !inlet.is_mixed());
+    }
+
+    #[test]
+    fn without_packets_there_is_silence() {
+        let mut inlet = inlet();
+        inlet.block.fill(1);
+        assert_eq!(inlet.tick(Instant::now()), Level::SILENCE);
+        assert_eq!(inlet.block(), [0; 160]);
+    }
 }

@@ -107,19 +107,9 @@ impl AudioOutlet {
         self.coding
     }
 
-    /// Who sends.
-    pub fn ssrc(&self) -> Ssrc {
-        self.stream.ssrc()
-    }
-
     /// Goes on under another SSRC (RFC 3550 §8.2).
     pub fn set_ssrc(&mut self, ssrc: Ssrc) {
         self.stream.set_ssrc(ssrc);
-    }
-
-    /// The stream's media time of the next packet, on the wire.
-    pub fn clock(&self) -> u32 {
-        self.clock
     }
 
     /// Takes over the numbering of the outlet this one replaces: the receiver sees one stream go on.

@@ -68,6 +68,7 @@ struct Voice {
 pub struct Speakers<K> {
     at_most: usize,
     voices: BTreeMap<K, Voice>,
+    /// The active speaker: stays the last one while everybody is silent.
     active: Option<K>,
     held_for: u32,
     ranking: Vec<(f32, K)>,
@@ -127,11 +128,6 @@ impl<K: Ord + Copy> Speakers<K> {
     /// Whether this member feeds the mix of this tick.
     pub fn is_heard(&self, who: K) -> bool {
         self.voices.get(&who).is_some_and(|voice| voice.heard)
-    }
-
-    /// The active speaker: stays the last one while everybody is silent.
-    pub fn active(&self) -> Option<K> {
-        self.active
     }
 
     fn follow(&mut self) -> Option<K> {
@@ -225,7 +221,7 @@ mod tests {
         for _ in 0..200 {
             assert_eq!(tick(&mut speakers, &[(1, Level::SILENCE), (2, Level::SILENCE)]), None);
         }
-        assert_eq!(speakers.active(), Some(2), "silence keeps the last speaker");
+        assert_eq!(speakers.active, Some(2), "silence keeps the last speaker");
     }
 
     #[test]
@@ -233,7 +229,7 @@ mod tests {
         let mut speakers = Speakers::new(8);
         tick(&mut speakers, &[(1, LOUD), (2, SOFT)]);
         speakers.remove(1);
-        assert_eq!(speakers.active(), None);
+        assert_eq!(speakers.active, None);
         assert_eq!(tick(&mut speakers, &[(2, SOFT)]), Some(2));
         assert!(!speakers.is_heard(1));
     }

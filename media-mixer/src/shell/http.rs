@@ -102,6 +102,13 @@ const LINE_METRICS: &[LineMetric] = &[
     ("packets_lost_total", "counter", Of::Both, "Media packets lost on the way to us.", |l| {
         l.lost as f64
     }),
+    (
+        "packets_undecodable_total",
+        "counter",
+        Of::Voices,
+        "Voice packets that make no sound.",
+        |l| l.undecodable as f64,
+    ),
     ("packets_late_total", "counter", Of::Voices, "Voice packets that came too late.", |l| {
         l.late as f64
     }),
