@@ -228,12 +228,13 @@ impl Call {
     }
 
     /// Where a request in the dialog goes: along a living connection, else to the first Route or the
-    /// Contact; and back the way the peer came if that is a name nobody can resolve.
+    /// Contact; and back the way the peer came if that is a name nobody can resolve, or leads there
+    /// anyway: of several addresses of ours, the peer (or what guards it) knows the one it called.
     pub(crate) fn target(&self, dialog: &Dialog) -> Target {
         let hop = dialog.next_hop();
         match self.flow {
             Some(flow) if flow.connection.is_some() => Target::Flow(flow),
-            Some(flow) if is_unresolvable(&hop) => Target::Flow(flow),
+            Some(flow) if is_unresolvable(&hop) || leads_back(&hop, &flow) => Target::Flow(flow),
             _ => Target::Hop(hop),
         }
     }
@@ -254,6 +255,13 @@ impl Call {
             Target::Hop(_) => self.flow.map(Target::Flow),
         }
     }
+}
+
+/// Whether `hop` is the peer's end of the datagram path `flow`.
+fn leads_back(hop: &Hop, flow: &Flow) -> bool {
+    hop.host.ip() == Some(flow.remote.ip())
+        && hop.port.unwrap_or(5060) == flow.remote.port()
+        && hop.transport.is_none_or(|transport| transport == flow.transport)
 }
 
 /// Names that no resolver knows (RFC 6761 §6.2, §6.4, §6.5; RFC 7118 clients use `.invalid`).
