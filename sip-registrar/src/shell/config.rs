@@ -277,13 +277,16 @@ impl Config {
     }
 
     /// What a user can dial, line by line, for the start of the log.
-    pub(crate) fn what_to_dial(&self, bound: &[SocketAddr], guests: Guests) -> Vec<String> {
+    pub(crate) fn what_to_dial(&self, bound: &[SocketAddr], settings: &Settings) -> Vec<String> {
         let mut lines = Vec::new();
         for address in bound {
-            let host = if address.port() == 5060 {
-                Host::Ip(address.ip()).to_string()
-            } else {
-                address.to_string()
+            let ip = match &settings.advertise {
+                Some(host) if !address.ip().is_loopback() => host.clone(),
+                _ => Host::Ip(address.ip()),
+            };
+            let host = match address.port() {
+                5060 => ip.to_string(),
+                port => format!("{ip}:{port}"),
             };
             lines.push(format!(
                 "dial sip:NAME@{host} for the conference NAME, sip:{}@{host} for a new one",
@@ -291,7 +294,7 @@ impl Config {
             ));
         }
         let accounts = self.accounts.len();
-        lines.push(match (guests, accounts) {
+        lines.push(match (settings.guests, accounts) {
             (Guests::Nobody, 0) => "nobody can dial: there are no accounts, and guests are not \
                                     welcome on this address (see --print-config)"
                 .to_owned(),

@@ -43,7 +43,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot listen on {} (http.listen)", config.http.listen))?;
 
     let settings = config.settings(&bound, main_address(&bound))?;
-    let guests = settings.guests;
+    let what_to_dial = config.what_to_dial(&bound, &settings);
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let registrar = Registrar::new(settings, Instant::now(), unix, rand::random());
 
@@ -66,7 +66,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::info!("SIP on {address}, UDP and TCP");
     }
     tracing::info!("/healthz and /metrics on http://{}", config.http.listen);
-    for line in config.what_to_dial(&bound, guests) {
+    for line in what_to_dial {
         tracing::info!("{line}");
     }
 
