@@ -44,7 +44,8 @@ pub(crate) struct Leg {
     /// Where its SIP requests come from.
     pub(crate) sip_source: Option<IpAddr>,
     pub(crate) last_heard: Instant,
-    pub(crate) silence_told: bool,
+    /// When it was last told that nothing comes any more.
+    pub(crate) silence_told: Option<Instant>,
     /// By m-line.
     pub(crate) lines: Vec<LegLine>,
     pub(crate) pending: Option<PendingOffer>,

@@ -23,7 +23,7 @@ pub enum Event {
         /// Whose picture.
         leg: String,
     },
-    /// Neither RTP nor RTCP came for the time set.
+    /// Neither RTP nor RTCP came for the time set. Told again after each such time.
     LegSilent {
         /// Whose leg.
         leg: String,

@@ -284,6 +284,26 @@ fn a_restarted_mixer_has_lost_the_conferences() {
 }
 
 #[test]
+fn a_leg_whose_removal_was_lost_is_removed_when_it_is_told_to_be_silent() {
+    let mut lab = Lab::new();
+    let mut phone = guest(5070);
+    lab.willing = false;
+    phone.send(&mut lab, "INVITE", "", OFFER);
+    let leg = leg_of(lab.only_command());
+    lab.mixer_agrees();
+    let response = last_response(lab.take(5070));
+    phone.learn(&response);
+    phone.ack(&mut lab, "");
+    phone.send(&mut lab, "BYE", "", "");
+    lab.mixer_refuses(MixerError::Unavailable("deadline".into()));
+    assert!(lab.commands.is_empty());
+    lab.mixer_says(MixerEvent::LegSilent(leg.clone()));
+    assert!(matches!(lab.only_command(), MixerRequest::Leave(gone) if *gone == leg));
+    lab.mixer_agrees();
+    assert!(lab.commands.is_empty());
+}
+
+#[test]
 fn what_fails_at_the_mixer_ends_those_concerned_and_nobody_else() {
     let mut lab = Lab::new();
     lab.willing = false;

@@ -92,6 +92,11 @@ fn a_refused_or_unanswered_reinvite_changes_nothing() {
             );
         }
         phone.ack_failure(&mut lab, &response);
+        if status == 503 {
+            // The mixer may take the offer after all: then it must go back behind it.
+            let MixerRequest::Reoffer(back) = &lab.commands[1].1 else { panic!("a Reoffer") };
+            assert!(!back.sdp.contains("m=video"), "{}", back.sdp);
+        }
         lab.commands.clear();
         lab.willing = true;
         assert_eq!(lab.counters().members, 1, "the call goes on");
@@ -112,11 +117,13 @@ fn a_cancelled_reinvite_is_taken_back_at_the_mixer() {
     let mut codes = statuses(&phone.send(&mut lab, &format!("CANCEL {cseq}"), "", ""));
     codes.sort_unstable();
     assert_eq!(codes, [200, 487]);
-    lab.mixer_agrees();
-    let MixerRequest::Reoffer(back) = lab.only_command().clone() else { panic!("a Reoffer") };
+    // At once, or the member's next offer would come before it.
+    assert_eq!(lab.commands.len(), 2);
+    let MixerRequest::Reoffer(back) = &lab.commands[1].1 else { panic!("a Reoffer") };
     assert!(!back.sdp.contains("sendonly"), "back to what was agreed before");
     lab.mixer_agrees();
-    assert!(lab.take(5070).is_empty());
+    lab.mixer_agrees();
+    assert!(lab.take(5070).is_empty() && lab.commands.is_empty());
 }
 
 #[test]

@@ -85,7 +85,8 @@ pub enum MixerEvent {
     /// The member's source must make a key frame and its RTP profile has no feedback: send INFO
     /// (RFC 5168).
     KeyFrameWanted(LegRef),
-    /// Neither RTP nor RTCP came for the dead-peer time.
+    /// Neither RTP nor RTCP came for the dead-peer time. Told again after each such time while the
+    /// leg is there: a focus that knows no such leg removes it.
     LegSilent(LegRef),
     /// The named conference died at the mixer: end its members or join them again.
     ConferenceFailed(String),

@@ -52,7 +52,7 @@ impl Conference {
             identity: Identity { cname: self.random.cname(), clock: self.clock },
             sip_source: new.signalled_from,
             last_heard: now,
-            silence_told: false,
+            silence_told: None,
             lines: Vec::new(),
             pending: None,
             sync: None,

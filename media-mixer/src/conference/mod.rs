@@ -148,7 +148,7 @@ impl Conference {
         }
         if let Some(leg) = self.legs.get_mut(&at.leg) {
             leg.last_heard = leg.last_heard.max(now);
-            leg.silence_told = false;
+            leg.silence_told = None;
         }
     }
 
@@ -202,9 +202,10 @@ impl Conference {
                     None => live.transport.poll_rtcp(now, &mut self.out),
                 }
             }
-            let silent = now.saturating_duration_since(*last_heard) >= self.settings.silence;
-            if silent && !*silence_told {
-                *silence_told = true;
+            // Again and again, for the focus may have lost the leg or its command to remove it.
+            let since = silence_told.unwrap_or(*last_heard);
+            if now.saturating_duration_since(since) >= self.settings.silence {
+                *silence_told = Some(now);
                 self.out.event(Event::LegSilent { leg: name.clone() });
             }
         }

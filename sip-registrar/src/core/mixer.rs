@@ -23,8 +23,6 @@ pub(crate) enum Purpose {
     Accept(String),
     /// The INVITE is over: a leg that comes into being must leave.
     AbandonedJoin,
-    /// The re-INVITE is over: the mixer must go back to what was agreed before.
-    AbandonedReoffer(String),
     /// Whatever the reply is, nothing follows.
     Forget,
 }
@@ -109,10 +107,16 @@ impl MixerLink {
         call: CallId,
         leg: LegRef,
     ) -> CommandId {
-        let id = CommandId(self.next);
-        self.next += 1;
+        let id = self.new_id();
         let deadline = now + self.timeout;
         self.pending.insert(id, Pending { purpose, call, leg, deadline });
+        id
+    }
+
+    /// A name for a command whose reply nobody looks at.
+    pub(crate) fn new_id(&mut self) -> CommandId {
+        let id = CommandId(self.next);
+        self.next += 1;
         id
     }
 
@@ -131,14 +135,12 @@ impl MixerLink {
         }
     }
 
-    /// The peer took its offer back: what the mixer makes of it must not stand.
-    pub(crate) fn abandon_change(&mut self, call: CallId, agreed: Option<&str>) {
+    /// The peer took its offer back: nobody waits for what the mixer makes of it.
+    pub(crate) fn abandon_change(&mut self, call: CallId) {
         for pending in self.pending.values_mut().filter(|p| p.call == call) {
-            pending.purpose = match (&pending.purpose, agreed) {
-                (Purpose::Reoffer(_), Some(agreed)) => Purpose::AbandonedReoffer(agreed.to_owned()),
-                (Purpose::Reoffer(_) | Purpose::Offer, _) => Purpose::Forget,
-                (other, _) => other.clone(),
-            };
+            if matches!(pending.purpose, Purpose::Reoffer(_) | Purpose::Offer) {
+                pending.purpose = Purpose::Forget;
+            }
         }
     }
 

@@ -290,7 +290,7 @@ impl Registrar {
                 }
             }
             Event::ReinviteCancelled { call } => match self.roles.get(&call) {
-                Some(Role::Member(_)) => self.on_member_offer_cancelled(call),
+                Some(Role::Member(_)) => self.on_member_offer_cancelled(now, call),
                 Some(_) => self.on_bridge_offer_cancelled(call),
                 None => {}
             },

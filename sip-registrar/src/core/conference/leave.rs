@@ -51,6 +51,13 @@ impl Registrar {
         self.send_to_mixer(id, MixerRequest::Leave(leg));
     }
 
+    /// Removes a leg of nobody: the command to remove it has been lost.
+    pub(crate) fn remove_stray(&mut self, leg: LegRef) {
+        tracing::debug!(leg = %leg.leg, "a leg of nobody");
+        let id = self.mixer.new_id();
+        self.send_to_mixer(id, MixerRequest::Leave(leg));
+    }
+
     /// The stack says that a call has ended.
     pub(crate) fn on_call_ended(&mut self, now: Instant, call: CallId, reason: EndReason) {
         let (why, given) = match reason {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use mixer_control::{LegDescription, LegRef, MixerError, MixerEvent, MixerReply, MixerRequest};
+use mixer_control::{LegRef, MixerError, MixerEvent, MixerReply};
 use sdp::SessionDescription;
 use sip_stack::message::Reason;
 
@@ -43,12 +43,7 @@ impl Registrar {
             }
             // Even after a refusal: leaving twice is no error.
             Purpose::AbandonedJoin => self.leave(now, call, pending.leg.clone()),
-            Purpose::AbandonedReoffer(agreed) if reply.is_ok() => {
-                let id = self.mixer.send(now, Purpose::Forget, call, pending.leg.clone());
-                let back = LegDescription { leg: pending.leg.clone(), sdp: agreed.clone() };
-                self.send_to_mixer(id, MixerRequest::Reoffer(back));
-            }
-            Purpose::AbandonedReoffer(_) | Purpose::Forget => {}
+            Purpose::Forget => {}
         }
         true
     }
@@ -64,8 +59,13 @@ impl Registrar {
             }
             MixerEvent::KeyFrameWanted(leg) => self.ask_key_frame(now, &leg),
             MixerEvent::LegSilent(leg) => {
-                if let Some(call) = self.call_of(&leg) {
-                    self.end_call(now, call, Reason::sip(408, "no media from you any more"));
+                match self.call_of(&leg) {
+                    Some(call) => {
+                        let reason = Reason::sip(408, "no media from you any more");
+                        self.end_call(now, call, reason);
+                    }
+                    // It left, but the mixer has not heard of that.
+                    None => self.remove_stray(leg),
                 }
             }
             MixerEvent::ConferenceFailed(conference) => {

@@ -59,6 +59,7 @@ impl Registrar {
     ) {
         let Some(member) = self.member_mut(call) else { return };
         let offer = member.offer.take();
+        let offered = offer.is_some();
         let description = match reply {
             Ok(description) => description,
             Err(error) => {
@@ -67,6 +68,10 @@ impl Registrar {
                 let reject = refusal(&error);
                 let _ =
                     self.endpoint.reject_reinvite(now, call, reject.status, "", &reject.headers);
+                if offered && matches!(error, MixerError::Unavailable(_)) {
+                    // It may have been carried out all the same, or still be.
+                    self.go_back(now, call);
+                }
                 return;
             }
         };
@@ -90,11 +95,23 @@ impl Registrar {
     }
 
     /// The member took its offer back before it was answered; 487 is out.
-    pub(crate) fn on_member_offer_cancelled(&mut self, call: CallId) {
+    pub(crate) fn on_member_offer_cancelled(&mut self, now: Instant, call: CallId) {
         let Some(member) = self.member_mut(call) else { return };
         member.session = Session::Stable;
-        member.offer = None;
-        let agreed = member.agreed.clone();
-        self.mixer.abandon_change(call, agreed.as_deref());
+        let offered = member.offer.take().is_some();
+        self.mixer.abandon_change(call);
+        if offered {
+            self.go_back(now, call);
+        }
+    }
+
+    /// Takes the mixer back to what was agreed, after an offer that came to nothing here but perhaps
+    /// not there. A conference works off its commands in order, so this need not wait for the reply
+    /// to that offer, and the member's next offer comes after it.
+    fn go_back(&mut self, now: Instant, call: CallId) {
+        let Some((leg, member)) = self.leg_and_member(call) else { return };
+        let Some(sdp) = member.agreed.clone() else { return };
+        let id = self.mixer.send(now, Purpose::Forget, call, leg.clone());
+        self.send_to_mixer(id, MixerRequest::Reoffer(LegDescription { leg, sdp }));
     }
 }
