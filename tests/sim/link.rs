@@ -44,6 +44,9 @@ impl Quality {
     /// 5 % lost, 1 % twice, 30 ± 15 ms: a bad wireless network.
     pub const BAD: Self = Self { loss: 0.05, latency: millis(30), jitter: millis(15), twice: 0.01 };
 
+    /// 20 % lost, 20 % twice, and whatever was sent within a tenth of a second in any order.
+    pub const AWFUL: Self = Self { loss: 0.2, latency: millis(60), jitter: millis(55), twice: 0.2 };
+
     /// Nothing arrives.
     pub const BROKEN: Self = Self { loss: 1.0, ..Self::GOOD };
 

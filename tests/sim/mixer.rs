@@ -123,6 +123,11 @@ impl Mixer {
         self.tell_event(now, MixerEvent::Hello { mixer });
     }
 
+    /// Whether the process runs.
+    pub fn is_up(&self) -> bool {
+        self.instance.is_some()
+    }
+
     /// The process dies: conferences, ports and unanswered commands with it.
     pub fn crash(&mut self, now: Instant) {
         self.instance = None;
@@ -153,7 +158,9 @@ impl Mixer {
 
     /// A command leaves the registrar. There is always exactly one reply.
     pub fn command(&mut self, now: Instant, id: CommandId, request: MixerRequest) {
-        let at = now + CONTROL_LATENCY + self.conduct.thinks;
+        // One after the other, as a conference works them off.
+        let last = self.commands.keys().next_back().map_or(now, |(at, _)| *at);
+        let at = last.max(now + CONTROL_LATENCY + self.conduct.thinks);
         let too_late = self.conduct.silent || at > now + DEADLINE;
         let up = self.instance.is_some();
         let pending = Pending { id, request, too_late: too_late && up };

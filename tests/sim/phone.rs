@@ -72,8 +72,19 @@ pub struct Call {
     /// When we pick up.
     pick_up: Option<Instant>,
     /// An offer of ours is to be made as soon as it can be.
-    again: bool,
+    again: Option<Way>,
     pub changes: Changes,
+}
+
+/// How a change of the session is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// By re-INVITE with an offer.
+    Reinvite,
+    /// By re-INVITE that asks the peer to offer.
+    ReinviteWithoutOffer,
+    /// By UPDATE (RFC 3311), if the peer knows it.
+    Update,
 }
 
 /// What became of re-INVITEs.
@@ -94,6 +105,8 @@ pub struct Phone {
     pub manners: Manners,
     /// The present call.
     pub call: Option<Call>,
+    /// Whom it called last.
+    pub dialled: String,
     /// How former calls ended, the last one last.
     pub outcomes: Vec<Outcome>,
     /// The response to the last REGISTER.
@@ -147,6 +160,7 @@ impl Phone {
             address: SocketAddr::new(setup.ip, SIP_PORT),
             manners: Manners::Answers(secs(1)),
             call: None,
+            dialled: String::new(),
             outcomes: Vec::new(),
             registered: None,
             endpoint: Endpoint::new(config, chance.seed()),
@@ -194,7 +208,7 @@ impl Phone {
             media,
             wanted: Direction::SendRecv,
             pick_up,
-            again: false,
+            again: None,
             changes: Changes::default(),
         }
     }
@@ -238,6 +252,7 @@ impl Phone {
 
     fn invite(&mut self, now: Instant, user: &str, offers: bool) {
         assert!(self.call.is_none(), "{} is in a call already", self.name);
+        user.clone_into(&mut self.dialled);
         let (media, mut sdp) = (self.new_media(now), self.new_sdp());
         let offer = offers.then(|| {
             let local = LocalTransport::pair(media.local());
@@ -264,9 +279,14 @@ impl Phone {
     /// Changes what is sent and received: sendonly is hold, sendrecv resumes. While another change is
     /// under way it waits.
     pub fn change(&mut self, now: Instant, wanted: Direction) {
+        self.change_by(now, wanted, Way::Reinvite);
+    }
+
+    /// The same in one of the ways there are.
+    pub fn change_by(&mut self, now: Instant, wanted: Direction, way: Way) {
         if let Some(call) = self.call.as_mut().filter(|call| call.stage == Stage::Talking) {
             call.wanted = wanted;
-            call.again = true;
+            call.again = Some(way);
             self.offer_again(now);
             self.drain(now);
         }
@@ -274,17 +294,25 @@ impl Phone {
 
     /// Makes the offer that is wanted, if it can be made now.
     fn offer_again(&mut self, now: Instant) {
-        let Some(call) = self.call.as_mut().filter(|call| call.again) else { return };
-        let Some(line) = &call.line else { return };
+        let Some(call) = &mut self.call else { return };
+        let (Some(way), Some(line)) = (call.again, &call.line) else { return };
         let local = LocalTransport::pair(call.media.local());
         let again = OfferLine::again(line, Some(local)).with_direction(call.wanted);
         let mut sdp = call.sdp.clone();
         let offer = sdp.fit(&negotiate::offer(&[again], &capabilities()));
         let body = Body::sdp(offer.to_string());
-        if self.endpoint.reinvite(now, call.id, Some(body)).is_ok() {
-            call.again = false;
-            call.sdp = sdp;
-            call.offer = Some(offer);
+        let updates = way == Way::Update && self.endpoint.peer_allows(call.id, &Method::Update);
+        let sent = match way {
+            Way::Update if updates => self.endpoint.update(now, call.id, Some(body)),
+            Way::Update | Way::Reinvite => self.endpoint.reinvite(now, call.id, Some(body)),
+            Way::ReinviteWithoutOffer => self.endpoint.reinvite(now, call.id, None),
+        };
+        if sent.is_ok() {
+            call.again = None;
+            if way != Way::ReinviteWithoutOffer {
+                call.sdp = sdp;
+                call.offer = Some(offer);
+            }
         }
     }
 
@@ -380,7 +408,9 @@ impl Phone {
                 let Some(call) = self.current(id) else { return };
                 call.offer = None;
                 let superseded = matches!(failure, ReinviteFailure::Superseded);
-                call.again |= superseded;
+                if superseded {
+                    call.again.get_or_insert(Way::Reinvite);
+                }
                 call.changes.refused += u32::from(!superseded);
                 self.offer_again(now);
             }
@@ -421,6 +451,7 @@ impl Phone {
             return;
         }
         let _ = self.endpoint.ring(now, id, 180, Answer::default());
+        self.dialled.clear();
         let (media, sdp) = (self.new_media(now), self.new_sdp());
         let offered = description(&request.body);
         self.call = Some(Call { offered, ..self.new_call(now, id, sdp, media) });

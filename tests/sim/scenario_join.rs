@@ -5,7 +5,7 @@ use sip_stack::endpoint::EndReason;
 
 use crate::clock::{millis, secs};
 use crate::link::Quality;
-use crate::phone::Outcome;
+use crate::phone::{Outcome, Way};
 use crate::world::World;
 
 const THREE: [&str; 3] = ["ann", "ben", "cleo"];
@@ -161,6 +161,51 @@ fn hold_and_resume() {
 }
 
 #[test]
+fn hold_and_resume_by_update_and_by_the_offer_of_the_focus() {
+    for way in [Way::Update, Way::ReinviteWithoutOffer] {
+        let mut world = World::with(12, Quality::GOOD, &["ann", "ben"]);
+        world.gather(&["ann", "ben"], "weekly");
+        world.ladder.mark();
+        world.act("ann", |phone, now| phone.change_by(now, Direction::SendOnly, way));
+        world.run(secs(1));
+        let ladder = match way {
+            Way::Update => vec!["> UPDATE", "< 200 UPDATE"],
+            _ => vec!["> INVITE", "< 100 INVITE", "< 200 INVITE", "> ACK"],
+        };
+        assert_eq!(world.ladder.of("ann"), ladder);
+        world.listen(secs(1));
+        assert!(!world.hears("ann", "ben") && world.hears("ben", "ann"), "{way:?}");
+        world.act("ann", |phone, now| phone.change_by(now, Direction::SendRecv, way));
+        world.run(secs(1));
+        world.assert_all_hear_each_other(&["ann", "ben"]);
+        world.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_long_meeting_is_refreshed_and_goes_on() {
+    let mut world = World::with(13, Quality::BAD, &["ann", "ben"]);
+    world.gather(&["ann", "ben"], "weekly");
+    world.ladder.mark();
+    // Both listen to nobody, which is quicker to simulate.
+    for name in ["ann", "ben"] {
+        world.act(name, |phone, now| phone.change(now, Direction::Inactive));
+    }
+    world.run(secs(2 * 3600));
+    assert_eq!(world.counters().members, 2, "{}", world.ladder);
+    for name in ["ann", "ben"] {
+        world.act(name, |phone, now| phone.change(now, Direction::SendRecv));
+        // RFC 4028 §10: half of the 1800 s at the latest.
+        let refreshes = world.ladder.any(|rung| rung.from == name && rung.what == "UPDATE");
+        let other = world.ladder.any(|rung| rung.to == name && rung.what == "UPDATE");
+        assert!(refreshes.len() + other.len() >= 7, "{name}\n{}", world.ladder);
+    }
+    world.run(secs(5));
+    world.assert_all_hear_each_other(&["ann", "ben"]);
+    world.assert_nothing_is_left();
+}
+
+#[test]
 fn one_who_vanishes_is_noticed_and_removed() {
     let mut world = World::with(9, Quality::GOOD, &["ann", "ben"]);
     world.gather(&["ann", "ben"], "weekly");
@@ -187,6 +232,21 @@ fn an_outage_of_the_network_ends_nothing_but_what_is_said_in_it() {
     world.run(secs(12));
     assert_eq!(world.mixer.legs(), 3, "{}", world.ladder);
     world.assert_all_hear_each_other(&["ann", "ben", "dan"]);
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn an_outage_of_minutes_ends_the_meeting_on_both_sides() {
+    let mut world = World::with(14, Quality::GOOD, &THREE);
+    world.gather(&THREE, "weekly");
+    world.set_quality(Quality::BROKEN);
+    world.run(secs(100));
+    assert_eq!((world.counters().members, world.mixer.legs()), (0, 0));
+    world.set_quality(Quality::GOOD);
+    world.ladder.mark();
+    world.hang_up("ann");
+    world.run(secs(1));
+    assert_eq!(world.ladder.of("ann"), ["> BYE", "< 481 BYE"]);
     world.assert_nothing_is_left();
 }
 

@@ -153,6 +153,11 @@ impl World {
         self.phone(name).call.as_ref().is_some_and(|call| call.stage == Stage::Talking)
     }
 
+    /// Whom this one called, if its call is its own.
+    pub fn dialled(&self, name: &str) -> &str {
+        &self.phone(name).dialled
+    }
+
     /// What this one may send and receive.
     pub fn direction(&self, name: &str) -> Option<Direction> {
         self.phone(name).call.as_ref()?.media.agreed().map(|agreed| agreed.direction)
