@@ -8,7 +8,7 @@ use system_tests::services::Services;
 use crate::legs::{Control, header, join};
 use crate::row;
 
-/// Conferences, each with its own chance position of packets against the mixer's tick.
+/// Conferences, each with packets at another place between the mixer's ticks of 20 ms.
 const CONFERENCES: usize = 10;
 
 /// Sounds a conference.
@@ -26,9 +26,8 @@ pub fn run(services: &Services) -> Result<()> {
     let mut delays = Vec::new();
     for conference in 0..CONFERENCES {
         let name = format!("delay{conference}");
-        delays.extend(one(&control, &name)?);
+        delays.extend(one(&control, &name, Duration::from_millis(2) * conference as u32)?);
         control.end(&name)?;
-        std::thread::sleep(Duration::from_micros(1900 * conference as u64));
     }
     delays.sort_by(f64::total_cmp);
     let at = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
@@ -40,12 +39,12 @@ pub fn run(services: &Services) -> Result<()> {
     Ok(())
 }
 
-/// The delays of one conference, in milliseconds.
-fn one(control: &Control, name: &str) -> Result<Vec<f64>> {
+/// The delays of one conference, in milliseconds; packets begin `phase` after its members have joined.
+fn one(control: &Control, name: &str, phase: Duration) -> Result<Vec<f64>> {
     let media = [("audio", "RTP/AVP 0", "a=rtpmap:0 PCMU/8000\r\n")];
     let speaker = join(control, name, "speaker", &media)?;
     let listener = join(control, name, "listener", &media)?;
-    // the listener must send too, or the mixer does not know where it is behind a NAT
+    std::thread::sleep(phase);
     let mut delays = Vec::new();
     let mut sounded: Option<Instant> = None;
     let begin = Instant::now();

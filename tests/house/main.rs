@@ -14,7 +14,8 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ has a parent").to_owned()
 }
 
-/// Every Rust file below `dir` that is product code: no build output, tests, benches or examples.
+/// Every Rust file below `dir` that is product code: no build output, tests (`tests.rs` is a test module in a
+/// file of its own), benches or examples.
 fn product_files(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut open = vec![dir.to_owned()];
@@ -27,7 +28,7 @@ fn product_files(dir: &Path) -> Vec<PathBuf> {
                 if !skipped.contains(&name.as_str()) && !name.starts_with('.') {
                     open.push(path);
                 }
-            } else if name.ends_with(".rs") {
+            } else if name.ends_with(".rs") && name != "tests.rs" {
                 found.push(path);
             }
         }
