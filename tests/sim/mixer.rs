@@ -369,10 +369,11 @@ impl Mixer {
     }
 
     fn drain(&mut self, now: Instant) {
-        for (name, mut room) in std::mem::take(&mut self.rooms) {
-            self.drain_room(now, &name, &mut room);
-            self.rooms.insert(name, room);
+        let mut rooms = std::mem::take(&mut self.rooms);
+        for (name, room) in &mut rooms {
+            self.drain_room(now, name, room);
         }
+        self.rooms = rooms;
     }
 
     fn drain_room(&mut self, now: Instant, name: &str, room: &mut Room) {
