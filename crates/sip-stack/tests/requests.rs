@@ -348,6 +348,36 @@ fn a_contact_that_cannot_be_resolved_is_answered_on_the_flow() {
 }
 
 #[test]
+fn a_phone_behind_nat_is_reached_the_way_it_came() {
+    // where its packets come from, its Contact, and whether requests go back along the flow
+    for (source, contact, along_flow) in [
+        ("203.0.113.7:40000", "10.0.0.99:5070", true),
+        ("203.0.113.7:40000", "[fe80::1]:5070", true),
+        ("203.0.113.7:40000", "127.0.0.1:5070", true),
+        ("203.0.113.7:40000", "198.51.100.1:5070", false),
+        ("10.0.0.99:40000", "10.0.0.98:5070", false),
+        ("127.0.0.1:40000", "127.0.0.2:5070", false),
+    ] {
+        let mut world = World::new(1);
+        let source: SocketAddr = source.parse().unwrap();
+        let contact = format!("<sip:x@{contact}>");
+        let nat = |text: String| text.replace("<sip:x@10.0.0.99:5070>", &contact);
+        world.raw(A, source, &nat(text("INVITE", "z9hG4bKi", 1, "")));
+        let Some(Event::IncomingCall { call, .. }) = world.take(A).pop() else { panic!("no call") };
+        let now = world.now;
+        world.endpoint(A).accept(now, call, answer("offer")).unwrap();
+        let (_, Message::Response(ok)) = world.raw_outputs(A).remove(0) else { panic!("no 200") };
+        let tag = ok.headers.to().unwrap().tag().unwrap().to_owned();
+        world.raw(A, source, &nat(with_to_tag("ACK", "z9hG4bKk", 1, &tag, "")));
+        let now = world.now;
+        world.endpoint(A).bye(now, call, None).unwrap();
+        let (target, _) = requests(world.raw_outputs(A)).remove(0);
+        let back = matches!(target, Target::Flow(flow) if flow.remote == source);
+        assert_eq!(back, along_flow, "{source} {contact}: {target:?}");
+    }
+}
+
+#[test]
 fn a_thousand_calls_at_once_end_without_a_trace() {
     let mut world = World::new(2);
     let mut calls = Vec::new();

@@ -1,6 +1,7 @@
 //! The state of one INVITE session.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -228,13 +229,14 @@ impl Call {
     }
 
     /// Where a request in the dialog goes: along a living connection, else to the first Route or the
-    /// Contact; and back the way the peer came if that is a name nobody can resolve, or leads there
-    /// anyway: of several addresses of ours, the peer (or what guards it) knows the one it called.
+    /// Contact; and back the way the peer came if that is a name nobody can resolve, an address
+    /// behind the peer's NAT, or leads there anyway: of several addresses of ours, the peer (or what guards it) knows the one it called.
     pub(crate) fn target(&self, dialog: &Dialog) -> Target {
         let hop = dialog.next_hop();
         match self.flow {
             Some(flow) if flow.connection.is_some() => Target::Flow(flow),
-            Some(flow) if is_unresolvable(&hop) || leads_back(&hop, &flow) => Target::Flow(flow),
+            Some(flow) if is_unresolvable(&hop) || is_behind_nat(&hop, &flow) => Target::Flow(flow),
+            Some(flow) if leads_back(&hop, &flow) => Target::Flow(flow),
             _ => Target::Hop(hop),
         }
     }
@@ -268,6 +270,28 @@ fn leads_back(hop: &Hop, flow: &Flow) -> bool {
 fn is_unresolvable(hop: &Hop) -> bool {
     let Host::Name(name) = &hop.host else { return false };
     [".invalid", ".test", ".example"].iter().any(|end| name.ends_with(end))
+}
+
+/// Whether the hop is an address that only means something where the peer stands (RFC 1918, RFC 6598,
+/// RFC 4193, link-local, loopback), while the peer's packets come from elsewhere: a NAT is between,
+/// and only the way through it leads back (RFC 3581 does the same for responses).
+fn is_behind_nat(hop: &Hop, flow: &Flow) -> bool {
+    let source = flow.remote.ip();
+    hop.host.ip().is_some_and(|ip| match (ip.is_loopback(), source.is_loopback()) {
+        (true, here) => !here,
+        (false, true) => false,
+        (false, false) => is_private(ip) && !is_private(source),
+    })
+}
+
+fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => {
+            let shared = matches!(ip.octets(), [100, 64..=127, ..]);
+            ip.is_private() || ip.is_link_local() || shared
+        }
+        IpAddr::V6(ip) => ip.is_unique_local() || ip.is_unicast_link_local(),
+    }
 }
 
 /// All calls, and the ways to find one.
