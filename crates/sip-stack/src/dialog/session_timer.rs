@@ -53,7 +53,8 @@ impl SessionTimer {
         response: &mut Headers,
     ) {
         let Some(config) = config else { return };
-        let asked = headers.session_expires().ok().flatten();
+        // Less than 90 s nobody may ask for (RFC 4028 §5); who knows the extension got 422 for it.
+        let asked = headers.session_expires().ok().flatten().filter(|(seconds, _)| *seconds >= 90);
         let their_floor = headers.min_se().ok().flatten().unwrap_or(90).max(90);
         let ours = config.expires.max(their_floor).max(config.min_se);
         let (interval, we_refresh) = match asked {
@@ -210,6 +211,11 @@ mod tests {
         assert_eq!(too_small(Some(&CONFIG), &headers(&small)), Some(90));
         assert_eq!(too_small(Some(&CONFIG), &headers(&small[..1])), None);
         assert_eq!(too_small(None, &headers(&small)), None);
+        // Others must not make us refresh all the time, nor end the call at once.
+        for tiny in ["0", "1", "89"] {
+            let (timer, _) = answered(&[("Session-Expires", tiny)]);
+            assert_eq!((timer.interval, timer.we_refresh), (Some(1800), true));
+        }
     }
 
     #[test]
