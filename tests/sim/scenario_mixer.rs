@@ -1,10 +1,12 @@
 //! The mixer is late, silent, unwilling or dead.
 
 use mixer_control::MixerError;
+use sdp::Direction;
 use sip_stack::endpoint::EndReason;
 
 use crate::clock::{millis, secs};
 use crate::link::Quality;
+use crate::mixer::Conduct;
 use crate::phone::Outcome;
 use crate::world::World;
 
@@ -88,21 +90,52 @@ fn a_refused_change_leaves_the_session_as_it_was() {
     let mut world = World::with(5, Quality::GOOD, &["ann", "ben"]);
     world.gather(&["ann", "ben"], "weekly");
     for conduct in [
-        crate::mixer::Conduct {
+        Conduct {
             refuses: Some(MixerError::NoCommonMedia("305 none".into())),
             ..Default::default()
         },
-        crate::mixer::Conduct { silent: true, ..Default::default() },
+        Conduct { silent: true, ..Default::default() },
     ] {
         world.at_mixer(|mixer, _| mixer.conduct = conduct);
-        let hold = sdp::Direction::SendOnly;
-        world.act("ann", |phone, now| phone.change(now, hold));
+        world.act("ann", |phone, now| phone.change(now, Direction::SendOnly));
         world.run(secs(7));
         let changes = world.phone("ann").call.as_ref().map(|call| call.changes);
         assert_eq!(changes.map(|changes| changes.accepted), Some(0));
         world.assert_all_hear_each_other(&["ann", "ben"]);
     }
     world.at_mixer(|mixer, _| mixer.conduct = Default::default());
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn a_change_that_the_mixer_makes_too_late_is_taken_back() {
+    // With the registrar's connection still waiting for the reply, and not any more.
+    for thinks in [5500, 8000] {
+        let mut world = World::with(10, Quality::GOOD, &["ann", "ben"]);
+        world.gather(&["ann", "ben"], "weekly");
+        world.at_mixer(|mixer, _| mixer.conduct.thinks = millis(thinks));
+        world.act("ann", |phone, now| phone.change(now, Direction::SendOnly));
+        world.run(secs(5) + millis(200));
+        assert_eq!(world.ladder.count("registrar", "ann", "503 INVITE"), 1);
+        world.at_mixer(|mixer, _| mixer.conduct.thinks = millis(0));
+        world.run(secs(15));
+        world.assert_all_hear_each_other(&["ann", "ben"]);
+        world.assert_nothing_is_left();
+    }
+}
+
+#[test]
+fn a_leg_that_the_mixer_was_too_busy_to_remove_is_removed_later() {
+    let mut world = World::with(11, Quality::GOOD, &["ann", "ben"]);
+    world.gather(&["ann", "ben"], "weekly");
+    world.at_mixer(|mixer, _| mixer.conduct.silent = true);
+    world.hang_up("ann");
+    // The first time it is told that the leg is silent, the mixer is deaf still.
+    world.run(secs(62));
+    assert_eq!((world.counters().members, world.mixer.legs()), (1, 2));
+    world.at_mixer(|mixer, _| mixer.conduct.silent = false);
+    world.run(secs(60));
+    assert_eq!((world.counters().members, world.mixer.legs()), (1, 1), "{}", world.ladder);
     world.assert_nothing_is_left();
 }
 
