@@ -12,6 +12,10 @@ use crate::output::Outbox;
 /// Least time until one packet is sent again a second time.
 const MIN_RESEND: Duration = Duration::from_millis(10);
 
+/// Numbers of one control datagram that are looked for: more are as good as a key frame, and a datagram can hold
+/// thousands, each of which costs a search.
+const MAX_NACKED: usize = 256;
+
 /// How many speakers are remembered; nobody has more slots than this filled by who spoke.
 const REMEMBERED_SPEAKERS: usize = 64;
 
@@ -170,12 +174,15 @@ impl VideoRouter {
         let Some((transport, video)) = live.and_then(Line::video_mut) else { return };
         let mut refresh = None;
         let mut limited = false;
+        let mut searches = MAX_NACKED;
         for event in events {
             match event {
                 RtcpEvent::KeyFrameWanted { .. } => refresh = video.slot.showing(),
                 RtcpEvent::Nack { seqs, .. } => {
                     let rtt = transport.session().rtt().max(MIN_RESEND);
-                    for &seq in seqs {
+                    let looked_for = seqs.len().min(searches);
+                    searches -= looked_for;
+                    for &seq in seqs.iter().take(looked_for) {
                         if let Some(packet) = video.slot.resend(now, seq, rtt) {
                             transport.resend(packet, out);
                         }

@@ -5,10 +5,15 @@ use std::time::{Duration, Instant};
 
 use crate::{Outbound, Seq};
 
+/// Times one packet is sent again at most. Who asks more often has other troubles than loss, or wants us to flood
+/// somebody: without a limit a few octets of NACK every round trip bring back a whole second of video.
+const MAX_RESENDS: u8 = 8;
+
 #[derive(Clone, Debug)]
 struct Sent {
     at: Instant,
     resent: Option<Instant>,
+    resends: u8,
     packet: Outbound,
 }
 
@@ -44,20 +49,22 @@ impl History {
         {
             self.packets.pop_front();
         }
-        self.packets.push_back(Sent { at: now, resent: None, packet });
+        self.packets.push_back(Sent { at: now, resent: None, resends: 0, packet });
     }
 
-    /// The packet with this number, if it is still kept and was not sent again within `min_interval` (the
-    /// round trip: an earlier copy may still be under way).
+    /// The packet with this number, if it is still kept, was not sent again within `min_interval` (the
+    /// round trip: an earlier copy may still be under way), nor too often altogether.
     pub fn resend(&mut self, now: Instant, seq: Seq, min_interval: Duration) -> Option<Outbound> {
         let max_age = self.max_age;
         let sent = self.packets.iter_mut().rev().find(|sent| sent.packet.seq() == seq)?;
         if now.saturating_duration_since(sent.at) > max_age
+            || sent.resends >= MAX_RESENDS
             || sent.resent.is_some_and(|at| now.saturating_duration_since(at) < min_interval)
         {
             return None;
         }
         sent.resent = Some(now);
+        sent.resends += 1;
         Some(sent.packet.clone())
     }
 
@@ -108,5 +115,17 @@ mod tests {
         assert!(history.resend(now + 50 * MS, seqs[2], 50 * MS).is_some());
         assert!(history.resend(t + 1201 * MS, seqs[2], MS).is_none(), "too old");
         assert!(history.resend(t + 1201 * MS, seqs[5], MS).is_some());
+    }
+
+    #[test]
+    fn whoever_asks_for_ever_does_not_get_for_ever() {
+        let t = Instant::now();
+        let mut stream = SendStream::new(Ssrc(1), PayloadType::PCMU, 3);
+        let mut history = History::default();
+        let packet = stream.packet(false, 0, Bytes::from_static(&[0; 1200]), &CsrcList::EMPTY);
+        let seq = packet.seq();
+        history.push(t, packet);
+        let got = (0..100u32).filter(|i| history.resend(t + i * 10 * MS, seq, 10 * MS).is_some());
+        assert_eq!(got.count(), usize::from(MAX_RESENDS));
     }
 }
