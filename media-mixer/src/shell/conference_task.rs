@@ -164,7 +164,8 @@ impl Task {
                     Ok(_) => info!(conference = self.name, leg, who, "joined"),
                     Err(error) => info!(conference = self.name, leg, %error, "join refused"),
                 }
-                if reply.send(joined).is_err() {
+                let is_new = joined.is_ok();
+                if reply.send(joined).is_err() && is_new {
                     // The focus gave up waiting and believes that there is no such leg.
                     self.conference.leave(now, &leg);
                 }
