@@ -11,8 +11,8 @@ use rtp_session::{
 };
 use sdp::negotiate::NegotiatedMedia;
 
-use super::line::{self, Datagram, News, Path, Sent};
-use crate::core::report::{ReceivedReport, SentReport, ms};
+use super::line::{self, Datagram, News, Path, Sent, Tally};
+use crate::core::report::{ReceivedReport, SentReport};
 
 /// One encoded 20 ms frame of our microphone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +32,6 @@ pub struct Heard {
     pub codec: AudioCodec,
     /// The packet.
     pub packet: RtpPacket,
-    /// Play-out starts afresh: another source, or the source restarted.
-    pub first: bool,
 }
 
 /// How our voice is to be sent.
@@ -56,9 +54,8 @@ pub struct AudioLine {
     stream: SendStream,
     sending: AudioSending,
     receive: Vec<(PayloadType, AudioCodec)>,
-    current: Option<Ssrc>,
     sent: Sent,
-    received_bytes: u64,
+    came: Tally,
 }
 
 impl AudioLine {
@@ -83,9 +80,8 @@ impl AudioLine {
             stream,
             sending,
             receive: Vec::new(),
-            current: None,
             sent: Sent::default(),
-            received_bytes: 0,
+            came: Tally::default(),
         };
         line.apply(index, media);
         Some(line)
@@ -136,13 +132,13 @@ impl AudioLine {
             }
             Arrival::Dropped(_) => return None,
         };
-        self.received_bytes += packet.payload_ref().len() as u64;
+        if let Some(source) = self.session.source(received.ssrc) {
+            self.came.packet(&received, source, packet.payload_ref().len());
+        }
         let number = packet.payload_type();
         // telephone events are no sound
         let (_, codec) = *self.receive.iter().find(|(known, _)| *known == number)?;
-        let first = received.first || self.current != Some(received.ssrc);
-        self.current = Some(received.ssrc);
-        Some(Heard { codec, packet, first })
+        Some(Heard { codec, packet })
     }
 
     /// A control packet arrived.
@@ -199,21 +195,7 @@ impl AudioLine {
     /// What came in.
     #[must_use]
     pub fn received_report(&self) -> ReceivedReport {
-        received_report(&self.session, self.received_bytes)
-    }
-}
-
-/// What came in on a line, all sources together; the jitter is that of the busiest.
-#[must_use]
-pub fn received_report(session: &RtpSession, bytes: u64) -> ReceivedReport {
-    let packets = session.sources().map(rtp_session::Source::received).sum();
-    let lost: i64 = session.sources().map(rtp_session::Source::lost).sum();
-    let busiest = session.sources().max_by_key(|source| source.received());
-    ReceivedReport {
-        packets,
-        bytes,
-        lost: u64::try_from(lost).unwrap_or(0),
-        jitter_ms: busiest.map_or(0.0, |source| ms(source.jitter())),
+        self.came.to_report()
     }
 }
 

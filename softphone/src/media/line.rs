@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rtp_session::rtcp::ReportBlock;
-use rtp_session::{Outbound, PayloadType, RtcpEvent, RtpSession, Ssrc};
+use rtp_session::{Outbound, PayloadType, Received, RtcpEvent, RtpSession, Source, Ssrc};
 use sdp::negotiate::NegotiatedMedia;
 
-use crate::core::report::{SentReport, ms, round};
+use crate::core::report::{ReceivedReport, SentReport, ms, round};
 
 /// Which of the two ports of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +146,48 @@ impl Sent {
             remote_lost: self.remote.map(|block| i64::from(block.lost)),
             remote_jitter_ms: self.remote.map(|block| round(f64::from(block.jitter) / per_ms)),
             rtt_ms: self.rtt.map(ms),
+        }
+    }
+}
+
+/// What came in on a line, all sources together. Kept apart from the sources themselves: those are forgotten when they
+/// say good-bye or are silent for long, and what they sent has come all the same.
+#[derive(Debug, Clone, Default)]
+pub struct Tally {
+    packets: u64,
+    bytes: u64,
+    lost: i64,
+    /// The source of the last packet, and its losses then.
+    last: Option<(Ssrc, i64)>,
+    jitter: Duration,
+}
+
+impl Tally {
+    /// A packet of `source` with `payload` octets counts. Returns how many more are lost now; negative when a late
+    /// packet closed a gap.
+    pub fn packet(&mut self, received: &Received, source: &Source, payload: usize) -> i64 {
+        self.packets += 1;
+        self.bytes += payload as u64;
+        self.jitter = source.jitter();
+        let total = source.lost();
+        let before = match self.last {
+            _ if received.first => 0,
+            Some((ssrc, before)) if ssrc == source.ssrc() => before,
+            _ => total,
+        };
+        self.last = Some((source.ssrc(), total));
+        self.lost += total - before;
+        total - before
+    }
+
+    /// For the report of the call.
+    #[must_use]
+    pub fn to_report(&self) -> ReceivedReport {
+        ReceivedReport {
+            packets: self.packets,
+            bytes: self.bytes,
+            lost: u64::try_from(self.lost).unwrap_or(0),
+            jitter_ms: ms(self.jitter),
         }
     }
 }

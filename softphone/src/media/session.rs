@@ -686,10 +686,15 @@ mod tests {
         let mut world = World::new(Vec::new());
         world.talk(20, 0);
         assert_eq!(world.ends[1].others(world.now), 1);
+        let before = world.report(1);
+        assert_eq!(before.audio.received.packets, 20);
         world.ends[0].bye(world.now);
         world.drain(0);
         world.tick();
         assert_eq!(world.ends[1].others(world.now), 0);
+        let after = world.report(1);
+        assert_eq!(after.audio.received, before.audio.received, "what came has come");
+        assert_eq!(after.video.slots, before.video.slots);
     }
 
     #[test]

@@ -13,9 +13,8 @@ use rtp_session::{
 use sdp::attribute::rtcp_fb::Feedback;
 use sdp::negotiate::NegotiatedMedia;
 
-use super::audio_line::received_report;
 use super::key_frames::{KeyFrameGate, KeyFrameWish};
-use super::line::{self, Datagram, News, Path, Sent};
+use super::line::{self, Datagram, News, Path, Sent, Tally};
 use super::rate::{RateLimits, VideoRate};
 use crate::core::report::{SentReport, SlotReport};
 
@@ -60,8 +59,7 @@ struct Receiving {
     losses: LossDetector,
     wish: KeyFrameWish,
     contributors: VecDeque<(RtpTime, Ssrc)>,
-    lost: i64,
-    bytes: u64,
+    came: Tally,
     nacked: u64,
     decoded: u64,
 }
@@ -127,8 +125,7 @@ impl VideoLine {
             losses: LossDetector::new(LossConfig::default()),
             wish: KeyFrameWish::default(),
             contributors: VecDeque::new(),
-            lost: 0,
-            bytes: 0,
+            came: Tally::default(),
             nacked: 0,
             decoded: 0,
         };
@@ -194,7 +191,8 @@ impl VideoLine {
             Arrival::Dropped(_) => return None,
         };
         let source = self.session.source(received.ssrc)?;
-        let (total, jitter) = (source.lost(), source.jitter());
+        let jitter = source.jitter();
+        let lost = self.receiving.came.packet(&received, source, packet.payload_ref().len());
         tracing::trace!(
             ssrc = %received.ssrc,
             seq = %packet.seq(),
@@ -203,7 +201,7 @@ impl VideoLine {
             "video packet"
         );
         let csrc = packet.csrcs().next();
-        let lost = self.receiving.packet(now, received, &packet, csrc, total);
+        self.receiving.packet(now, received, &packet, csrc);
         Some(Counted { ssrc: received.ssrc, csrc, lost, jitter })
     }
 
@@ -364,7 +362,7 @@ impl VideoLine {
     pub fn slot_report(&self, slot: usize) -> SlotReport {
         SlotReport {
             slot,
-            received: received_report(&self.session, self.receiving.bytes),
+            received: self.receiving.came.to_report(),
             frames_decoded: self.receiving.decoded,
             key_frames_asked: self.receiving.wish.count(),
             nacked: self.receiving.nacked,
@@ -373,23 +371,14 @@ impl VideoLine {
 }
 
 impl Receiving {
-    /// Takes a packet; returns how many more are lost now.
-    fn packet(
-        &mut self,
-        now: Instant,
-        received: Received,
-        packet: &RtpPacket,
-        csrc: Option<Ssrc>,
-        total_lost: i64,
-    ) -> i64 {
+    /// Takes a packet.
+    fn packet(&mut self, now: Instant, received: Received, packet: &RtpPacket, csrc: Option<Ssrc>) {
         if received.first || self.current != Some(received.ssrc) {
             self.current = Some(received.ssrc);
             self.assembler.reset();
             self.losses.reset();
             self.contributors.clear();
-            self.lost = 0;
         }
-        self.bytes += packet.payload_ref().len() as u64;
         let seq: ExtSeq = received.ext_seq;
         self.losses.received(now, seq);
         let timestamp = packet.timestamp();
@@ -404,9 +393,6 @@ impl Receiving {
             self.wish.arriving(now);
         }
         self.assembler.push(now, seq, packet);
-        let change = total_lost - self.lost;
-        self.lost = total_lost;
-        change
     }
 
     fn pop(&mut self, now: Instant) -> Option<Picture> {
