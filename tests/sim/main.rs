@@ -6,6 +6,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, reason = "a test program")]
 
+mod call;
 mod clock;
 mod ladder;
 mod link;

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rtp_session::NtpClock;
-use sdp::negotiate::{self, Capabilities, LocalTransport, NegotiatedLine, OfferLine};
-use sdp::{DialogSdp, Direction, MediaKind, SessionDescription};
+use sdp::negotiate::{self, LocalTransport, OfferLine};
+use sdp::{DialogSdp, Direction, MediaKind};
 use sip_stack::auth::Credentials;
 use sip_stack::endpoint::{
     Alive, Answer, Body, CallId, ClientTransactionId, EndReason, Endpoint, EndpointConfig, Event,
@@ -16,6 +16,7 @@ use sip_stack::endpoint::{
 use sip_stack::flow::{Flow, Target, Transport};
 use sip_stack::message::{Host, Method, NameAddr, Request, Response, Uri};
 
+use crate::call::{Call, Changes, Stage, Way, capabilities, description};
 use crate::clock::{Chance, secs};
 use crate::link::Packet;
 use crate::media::{Media, tone_frame};
@@ -43,59 +44,6 @@ pub enum Outcome {
     Cancelled,
     /// All else.
     Ended(EndReason),
-}
-
-/// How far a call is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
-    /// Our INVITE waits.
-    Dialling,
-    /// The peer's INVITE waits.
-    Ringing,
-    /// It stands.
-    Talking,
-}
-
-/// The present call.
-pub struct Call {
-    id: CallId,
-    pub stage: Stage,
-    sdp: DialogSdp,
-    /// Our offer that waits for its answer.
-    offer: Option<SessionDescription>,
-    /// The peer's offer in its INVITE.
-    offered: Option<SessionDescription>,
-    line: Option<NegotiatedLine>,
-    pub media: Media,
-    /// What we want to do: sendrecv, or sendonly to put the peer on hold.
-    wanted: Direction,
-    /// When we pick up.
-    pick_up: Option<Instant>,
-    /// An offer of ours is to be made as soon as it can be.
-    again: Option<Way>,
-    pub changes: Changes,
-}
-
-/// How a change of the session is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// By re-INVITE with an offer.
-    Reinvite,
-    /// By re-INVITE that asks the peer to offer.
-    ReinviteWithoutOffer,
-    /// By UPDATE (RFC 3311), if the peer knows it.
-    Update,
-}
-
-/// What became of re-INVITEs.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Changes {
-    /// Ours that were accepted.
-    pub accepted: u32,
-    /// Ours that were refused for good.
-    pub refused: u32,
-    /// The peer's.
-    pub answered: u32,
 }
 
 /// A telephone and who sits at it.
@@ -133,19 +81,6 @@ pub struct PhoneSetup {
     pub hertz: u32,
     pub clock: NtpClock,
     pub seed: u64,
-}
-
-/// PCMU and DTMF, no video.
-fn capabilities() -> Capabilities {
-    let mut capabilities = Capabilities::standard(0);
-    capabilities.audio.retain(|supported| supported.codec.name == "PCMU");
-    capabilities.telephone_events = Default::default();
-    capabilities.video.clear();
-    capabilities
-}
-
-fn description(bytes: &[u8]) -> Option<SessionDescription> {
-    SessionDescription::from_bytes(bytes).ok().filter(|_| !bytes.is_empty())
 }
 
 impl Phone {
@@ -538,32 +473,6 @@ impl Phone {
 enum Means {
     Invite,
     Reinvite,
-}
-
-impl Call {
-    /// Answers the peer's offer; nothing when there is nothing in common.
-    fn answer_offer(&mut self, now: Instant, offer: &SessionDescription) -> Option<String> {
-        let mut plan = negotiate::answer(offer, &capabilities()).ok()?;
-        for index in 0..offer.media.len() {
-            plan.limit_direction(index, self.wanted);
-        }
-        let local = self.media.local();
-        let answer = plan.describe(|_| LocalTransport::pair(local));
-        self.agree(now, plan.lines().first().cloned());
-        Some(self.sdp.answer(offer, &answer).to_string())
-    }
-
-    /// The answer to our offer has come.
-    fn close_offer(&mut self, now: Instant, body: &[u8]) {
-        let (Some(offer), Some(answer)) = (self.offer.take(), description(body)) else { return };
-        let lines = negotiate::accept(&offer, &answer).unwrap_or_default();
-        self.agree(now, lines.into_iter().next());
-    }
-
-    fn agree(&mut self, now: Instant, line: Option<NegotiatedLine>) {
-        self.media.agree(now, line.as_ref().and_then(NegotiatedLine::accepted).cloned());
-        self.line = line;
-    }
 }
 
 /// The address of a target, if it can be reached by UDP.

@@ -2,9 +2,9 @@
 
 use sdp::Direction;
 
+use crate::call::Changes;
 use crate::clock::{millis, secs};
 use crate::link::Quality;
-use crate::phone::Changes;
 use crate::world::World;
 
 fn connected(seed: u64, quality: Quality) -> World {

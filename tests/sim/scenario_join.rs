@@ -3,9 +3,10 @@
 use sdp::Direction;
 use sip_stack::endpoint::EndReason;
 
+use crate::call::Way;
 use crate::clock::{millis, secs};
 use crate::link::Quality;
-use crate::phone::{Outcome, Way};
+use crate::phone::Outcome;
 use crate::world::World;
 
 const THREE: [&str; 3] = ["ann", "ben", "cleo"];

@@ -4,10 +4,10 @@
 use mixer_control::MixerError;
 use sdp::Direction;
 
+use crate::call::Way;
 use crate::clock::{Chance, millis, secs};
 use crate::link::Quality;
 use crate::mixer::Conduct;
-use crate::phone::Way;
 use crate::world::World;
 
 const PEOPLE: [&str; 6] = ["alice", "bob", "ann", "ben", "cleo", "dan"];

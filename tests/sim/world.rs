@@ -12,11 +12,12 @@ use sip_stack::endpoint::Alive;
 use sip_stack::flow::{Flow, Transport};
 use system_tests::listen::Recording;
 
+use crate::call::Stage;
 use crate::clock::{Chance, Clock, millis, secs};
 use crate::ladder::{Ladder, Rung, summary};
 use crate::link::{Accident, Accidents, Network, Packet, Quality};
 use crate::mixer::{Mixer, name_of};
-use crate::phone::{Outcome, Phone, PhoneSetup, SIP_PORT, Stage, udp_target};
+use crate::phone::{Outcome, Phone, PhoneSetup, SIP_PORT, udp_target};
 
 /// 64·T1: when SIP gives up.
 pub const PATIENCE: Duration = secs(32);
