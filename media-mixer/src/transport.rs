@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rtp_session::{
     Arrival, NtpClock, Outbound, PacketKind, PayloadType, RtcpEvent, RtpPacket, RtpSession,
-    SessionConfig, Ssrc, classify,
+    SessionConfig, Ssrc, classify, rtcp,
 };
 use sdp::negotiate::NegotiatedMedia;
 use sdp::{Direction, MediaKind, Protocol};
@@ -216,6 +216,10 @@ impl Transport {
                     return Incoming::Nothing;
                 }
             },
+            _ if rtcp::parse(bytes).is_empty() => {
+                self.counters.invalid += 1;
+                return Incoming::Nothing;
+            }
             _ => None,
         };
         let gate = if rtcp_port { &mut self.rtcp_gate } else { &mut self.rtp_gate };

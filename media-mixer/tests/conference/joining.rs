@@ -335,3 +335,18 @@ fn a_leg_without_rtp_and_rtcp_is_told_and_again_while_it_lasts() {
         0
     );
 }
+
+#[test]
+fn noise_that_only_begins_like_rtcp_does_not_take_the_line() {
+    let mut world = World::new();
+    let mut late = Phone::new("a", 1, Pcmu, 400.0);
+    late.mute = true;
+    world.join(late).unwrap();
+    world.join(Phone::new("b", 2, Pcmu, 610.0)).unwrap();
+    let line = world.phone("a").lines[0];
+    let own = world.phone("a").address;
+    let other = std::net::SocketAddr::new(own.ip(), own.port() + 1000);
+    world.send(line, other, &Bytes::from_static(&[0x80, 200]));
+    world.run(SECOND);
+    assert!(world.phone("a").hears(610.0) > 750.0, "the mix still goes where the description says");
+}
