@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use sip_stack::flow::{ConnectionId, Flow, Hop, Target, Transport};
-use sip_stack::message::NameAddr;
+use sip_stack::message::{NameAddr, Uri};
 use thiserror::Error;
 
 /// One contact of an account.
@@ -111,19 +111,22 @@ impl Location {
     ) -> Result<(), UpdateError> {
         self.handle_timeout(now);
         let held = self.by_user.get(user).map_or(&[][..], Vec::as_slice);
-        let mut count = held.len();
-        for (index, update) in updates.iter().enumerate() {
-            let again =
-                updates[..index].iter().any(|u| u.contact.uri.is_equivalent(&update.contact.uri));
-            match held.iter().find(|b| b.contact.uri.is_equivalent(&update.contact.uri)) {
-                Some(binding) if binding.call_id == call_id && binding.cseq >= cseq => {
-                    return Err(UpdateError::OutOfOrder);
-                }
-                Some(_) if update.expires.is_zero() && !again => count -= 1,
-                None if !update.expires.is_zero() && !again => count += 1,
-                _ => {}
+        let is_stale = |update: &ContactUpdate| {
+            let same = |b: &&Binding| b.contact.uri.is_equivalent(&update.contact.uri);
+            held.iter().find(same).is_some_and(|b| b.call_id == call_id && b.cseq >= cseq)
+        };
+        if updates.iter().any(is_stale) {
+            return Err(UpdateError::OutOfOrder);
+        }
+        // What would come of it, done in the same order as below: one contact may be named twice.
+        let mut after: Vec<&Uri> = held.iter().map(|b| &b.contact.uri).collect();
+        for ContactUpdate { contact, expires } in updates {
+            after.retain(|uri| !uri.is_equivalent(&contact.uri));
+            if !expires.is_zero() {
+                after.push(&contact.uri);
             }
         }
+        let count = after.len();
         if count > held.len() {
             if count > self.max_per_user {
                 return Err(UpdateError::TooManyContacts);
@@ -324,6 +327,11 @@ mod tests {
         assert_eq!(contacts(&location, now), ["<sip:a@h2>", "<sip:a@h3>"]);
         let twice = [contact("<sip:b@h1>", 60), contact("<sip:b@h1>", 60)];
         location.update(now, "bob", &twice, (CALL, 1), &flow(1)).unwrap();
+        assert_eq!(location.len(), 3);
+        // Removed, taken back and one more: that is two.
+        let more = [contact("<sip:b@h1>", 0), contact("<sip:b@h1>", 60), contact("<sip:b@h2>", 60)];
+        let done = location.update(now, "bob", &more, (CALL, 2), &flow(1));
+        assert_eq!(done, Err(UpdateError::Full));
         assert_eq!(location.len(), 3);
     }
 
