@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lab::{Lab, Phone, last_response, settings};
 use sip_registrar::Guests;
-use sip_stack::message::Message;
+use sip_stack::message::{Host, Message};
 
 fn alice(port: u16) -> Phone {
     let mut phone = Phone::new("alice", port).with_password("wonderland");
@@ -116,12 +116,13 @@ fn an_account_registers_only_itself() {
 #[test]
 fn another_domain_is_not_served_where_ours_are_named() {
     let mut rules = settings();
-    rules.domains = vec!["example.org".to_owned()];
+    rules.domains = vec!["example.org".to_owned(), "192.0.2.9".to_owned()];
+    rules.advertise = Some(Host::Ip("203.0.113.1".parse().unwrap()));
     let mut lab = Lab::with(rules);
     let mut phone = alice(5070);
     phone.to = "<sip:alice@elsewhere.net>".to_owned();
     assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 404);
-    for host in ["example.org", "EXAMPLE.org", "127.0.0.1"] {
+    for host in ["example.org", "EXAMPLE.org", "127.0.0.1", "192.0.2.9", "203.0.113.1"] {
         phone.to = format!("<sip:alice@{host}>");
         assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 200, "{host}");
     }

@@ -76,11 +76,13 @@ impl Settings {
     /// Whether a request URI with this host is addressed to us.
     #[must_use]
     pub fn is_our_host(&self, host: &Host, local: IpAddr) -> bool {
-        match host {
-            _ if self.domains.is_empty() => true,
-            Host::Name(name) => self.domains.iter().any(|d| d.eq_ignore_ascii_case(name)),
-            Host::Ip(ip) => *ip == local || self.listen.iter().any(|address| address.ip() == *ip),
-        }
+        // What stands in our Contacts must be good for a call, also from outside the dialog.
+        self.domains.is_empty()
+            || self.domains.iter().any(|domain| Host::parse(domain).as_ref() == Some(host))
+            || self.advertise.as_ref() == Some(host)
+            || host.ip().is_some_and(|ip| {
+                ip == local || self.listen.iter().any(|address| address.ip() == ip)
+            })
     }
 }
 
