@@ -9,6 +9,7 @@ use lab::{
     Lab, OFFER, Phone, SERVER, T1, body, last_response, leg_of, requests, settings, statuses,
 };
 use mixer_control::{MixerError, MixerEvent, MixerRequest};
+use sip_registrar::{Guests, Settings};
 use sip_stack::message::{Message, Method};
 
 const FOCUS: &str = "<sip:room@127.0.0.1:5060>;isfocus";
@@ -455,4 +456,36 @@ fn options_tell_what_can_be_done() {
             assert_eq!(contact.ends_with(";isfocus"), focus, "{user} {contact}");
         }
     }
+}
+
+#[test]
+fn options_of_a_stranger_find_out_nothing() {
+    let mut lab = Lab::with(Settings { guests: Guests::Nobody, ..settings() });
+    for (user, status) in [("room@", 401), ("alice@", 401), ("conference@", 200), ("", 200)] {
+        let mut phone = guest(5071);
+        phone.call_id = format!("options-{user}");
+        phone.uri = format!("sip:{user}{SERVER}");
+        let response = last_response(phone.send(&mut lab, "OPTIONS", "", ""));
+        assert_eq!(response.status, status, "{user}");
+    }
+    let mut bob = Phone::new("bob", 5072).with_password("builder");
+    bob.uri = format!("sip:alice@{SERVER}");
+    assert_eq!(bob.ask(&mut lab, "OPTIONS", "", "").status, 480);
+}
+
+#[test]
+fn a_guest_may_not_use_a_name_that_looks_like_an_account() {
+    for (user, status) in
+        [("alice", 401), ("Alice", 401), ("%61lice", 401), ("%41LICE", 401), ("alicia", 200)]
+    {
+        let mut phone = guest(5070);
+        phone.from = format!("<sip:{user}@127.0.0.1>;tag=x");
+        let response = phone.ask(&mut Lab::new(), "INVITE", "", OFFER);
+        assert_eq!(response.status, status, "{user}");
+    }
+    // Who has proved to be bob is not Alice either.
+    let mut bob = Phone::new("bob", 5071).with_password("builder");
+    bob.from = "<sip:Alice@127.0.0.1>;tag=x".to_owned();
+    bob.uri = format!("sip:room@{SERVER}");
+    assert_eq!(bob.ask(&mut Lab::new(), "INVITE", "", OFFER).status, 403);
 }

@@ -86,6 +86,8 @@ impl fmt::Debug for Account {
 #[derive(Debug, Clone, Default)]
 pub struct Accounts {
     by_user: BTreeMap<String, Account>,
+    /// Lower-case spelling → user.
+    by_folded: BTreeMap<String, String>,
 }
 
 impl Accounts {
@@ -97,6 +99,7 @@ impl Accounts {
 
     /// Adds an account, replacing one of the same user.
     pub fn insert(&mut self, account: Account) {
+        self.by_folded.insert(account.user.to_lowercase(), account.user.clone());
         self.by_user.insert(account.user.clone(), account);
     }
 
@@ -110,6 +113,14 @@ impl Accounts {
     #[must_use]
     pub fn contains(&self, user: &str) -> bool {
         self.by_user.contains_key(user)
+    }
+
+    /// The user that people would take `name` for: it, or one that differs in case only. Whose name
+    /// it is for a machine, [`contains`](Self::contains) knows.
+    #[must_use]
+    pub fn taken_for(&self, name: &str) -> Option<&str> {
+        let exact = self.by_user.get(name).map(Account::user);
+        exact.or_else(|| self.by_folded.get(&name.to_lowercase()).map(String::as_str))
     }
 
     /// How many there are.

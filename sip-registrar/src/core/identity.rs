@@ -44,7 +44,8 @@ impl Registrar {
     /// Finds out who sent this, or returns the refusal to answer with.
     ///
     /// A From that names an account is challenged wherever it comes from: nobody may use a name that
-    /// is somebody's. Valid credentials make the caller that account.
+    /// is somebody's, nor one that looks like it (`Alice` for `alice`). Valid credentials make the
+    /// caller that account.
     pub(crate) fn identify(
         &mut self,
         now: Instant,
@@ -52,7 +53,8 @@ impl Registrar {
         from: &NameAddr,
         flow: &Flow,
     ) -> Result<Identity, Reject> {
-        let named = from.uri.user_text().filter(|user| self.settings.accounts.contains(user));
+        let name = from.uri.user_text().unwrap_or_default();
+        let named = self.settings.accounts.taken_for(&name).map(str::to_owned);
         if request.headers.has("Authorization") {
             let user = self.authenticate(now, request)?;
             return match named {

@@ -107,7 +107,8 @@ impl Registrar {
         }
     }
 
-    /// OPTIONS: answered as an INVITE would be (RFC 3261 §11.2).
+    /// OPTIONS: answered as an INVITE would be (RFC 3261 §11.2). Only who may call is told who has an
+    /// account and is there, and which conferences are going on.
     fn options(
         &mut self,
         now: Instant,
@@ -115,7 +116,13 @@ impl Registrar {
         request: &Request,
         flow: &Flow,
     ) -> Result<(), Reject> {
-        let contact = match self.resource(&request.uri, flow)? {
+        let resource = self.resource(&request.uri, flow)?;
+        let tells = matches!(resource, Resource::Account(_) | Resource::Conference(_));
+        if tells && !self.settings.guests.allow(flow.remote.ip()) {
+            let from = request.headers.from().map_err(bad_request)?;
+            self.identify(now, request, &from, flow)?;
+        }
+        let contact = match resource {
             Resource::Server | Resource::Factory => None,
             Resource::Account(user) => {
                 if self.location.bindings(now, &user).next().is_none() {
