@@ -192,6 +192,9 @@ impl Config {
         if !self.sip.advertise.is_empty() && Host::parse(&self.sip.advertise).is_none() {
             bail!("sip.advertise: \"{}\" is no host name or address", self.sip.advertise);
         }
+        if let Some(bad) = self.sip.domains.iter().find(|domain| Host::parse(domain).is_none()) {
+            bail!("sip.domains: \"{bad}\" is no host name or address");
+        }
         if self.sip.digest.is_empty() {
             bail!("sip.digest: at least one algorithm is needed");
         }
@@ -205,13 +208,19 @@ impl Config {
                 r.max_expires
             );
         }
-        if self.mixer.timeout == 0 {
-            bail!("mixer.timeout: must be at least 1 second");
+        if !(1..=3600).contains(&self.mixer.timeout) {
+            bail!("mixer.timeout: must be 1 to 3600 seconds");
         }
         if self.sip.realm.contains(['"', '\\', '\r', '\n']) || self.sip.realm.is_empty() {
             bail!("sip.realm: must be non-empty and hold no quotes or line breaks");
         }
         for entry in &self.accounts {
+            if entry.user.is_empty() || entry.user.contains(|c: char| c == ':' || c.is_control()) {
+                bail!("accounts: user \"{}\" is empty or holds a colon", entry.user.escape_debug());
+            }
+            if entry.user == self.conference.factory {
+                bail!("accounts: user \"{}\" is conference.factory too", entry.user);
+            }
             let given = [&entry.password, &entry.ha1_sha256, &entry.ha1_md5];
             if given.iter().all(|g| g.is_none()) {
                 bail!("accounts: \"{}\" needs password, ha1_sha256 or ha1_md5", entry.user);
@@ -368,7 +377,12 @@ mod tests {
             ("[sip]\ndigest = [\"ROT13\"]", "ROT13"),
             ("[sip]\nrealm = \"a\\\"b\"", "sip.realm"),
             ("[registration]\nmin_expires = 9000", "min_expires"),
+            ("[sip]\ndomains = [\"sip:example.org\"]", "sip.domains"),
             ("[mixer]\ntimeout = 0", "mixer.timeout"),
+            ("[mixer]\ntimeout = 9223372036854775807", "mixer.timeout"),
+            ("[[accounts]]\nuser = \"\"\npassword = \"x\"", "user"),
+            ("[[accounts]]\nuser = \"a:b\"\npassword = \"x\"", "a:b"),
+            ("[[accounts]]\nuser = \"conference\"\npassword = \"x\"", "conference.factory"),
             ("[[accounts]]\nuser = \"a\"", "password"),
             ("[[accounts]]\nuser = \"a\"\npassword = \"x\"\nha1_md5 = \"00\"", "both"),
             (
