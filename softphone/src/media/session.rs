@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media_codec::AudioCodec;
-use rtp_session::{NtpClock, PacketKind, RtpPacket, SessionConfig, Ssrc, classify};
+use rtp_session::{NtpClock, PacketKind, RtpPacket, SessionConfig, Ssrc, classify, rtcp};
 use sdp::MediaKind;
 use sdp::negotiate::{NegotiatedLine, NegotiatedMedia};
 
@@ -223,6 +223,9 @@ impl MediaSession {
     }
 
     fn handle_rtcp(&mut self, now: Instant, index: usize, bytes: &Bytes) -> bool {
+        if rtcp::parse(bytes).is_empty() {
+            return false;
+        }
         let mut news = Vec::new();
         match self.lines.get_mut(index) {
             Some(Some(Line::Audio(line))) => line.handle_rtcp(now, bytes, &mut news),
@@ -679,6 +682,18 @@ mod tests {
         }
         // as described at first, then where this world sends everything from
         assert_eq!(ports, [50_002, 50_000]);
+    }
+
+    #[test]
+    fn noise_that_only_begins_like_rtcp_does_not_draw_our_packets() {
+        let mut world = World::new(Vec::new());
+        let other = SocketAddr::from(([127, 0, 0, 1], 61_000));
+        let noise = Bytes::from_static(&[0x80, 200]);
+        world.ends[1].handle_datagram(world.now, 0, Channel::Rtp, other, noise);
+        world.talk(20, 0);
+        let Some(Line::Audio(line)) = &mut world.ends[1].lines[0] else { panic!("no audio") };
+        let frame = AudioFrame { ticks: 0, marker: false, payload: Bytes::from_static(&[0xfc]) };
+        assert_eq!(line.send(world.now, frame).unwrap().to.port(), 40_000);
     }
 
     #[test]
