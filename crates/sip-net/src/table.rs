@@ -47,22 +47,41 @@ impl Table {
     }
 
     /// Adds a connection. When the table is full, one that never carried a message must go (its queue
-    /// closes, which ends it); without such a one the answer is `None`.
+    /// closes, which ends it); without such a one the answer is `None`. One address gets at most half
+    /// of the table by connecting, so that a single stranger cannot keep everybody else out.
     pub fn add(
         &mut self,
         remote: SocketAddr,
         queue: mpsc::Sender<Outgoing>,
         proven: bool,
     ) -> Option<ConnectionId> {
+        let ip = remote.ip();
+        let accepted_abroad = !proven && !ip.is_loopback();
+        let of_address = || self.entries.values().filter(|e| e.remote.ip() == ip).count();
+        if accepted_abroad && of_address() >= self.limit / 2 {
+            self.drop_unproven(|entry| entry.remote.ip() == ip)?;
+        }
         if self.entries.len() >= self.limit {
-            let victim = self.entries.iter().find(|(_, e)| !e.proven).map(|(id, _)| *id)?;
-            self.remove(victim);
+            self.drop_unproven(|_| true)?;
         }
         let id = ConnectionId(self.next);
         self.next += 1;
         self.entries.insert(id, Entry { remote, queue, proven });
         self.by_remote.insert(remote, id);
         Some(id)
+    }
+
+    /// Lets the oldest connection go that never carried a message, because the system has no room for
+    /// more.
+    pub fn make_room(&mut self) {
+        let _ = self.drop_unproven(|_| true);
+    }
+
+    fn drop_unproven(&mut self, which: impl Fn(&Entry) -> bool) -> Option<()> {
+        let mut victims = self.entries.iter().filter(|(_, e)| !e.proven && which(e));
+        let victim = *victims.next()?.0;
+        self.remove(victim);
+        Some(())
     }
 
     /// Notes that a whole message came over a connection.
@@ -127,6 +146,37 @@ mod tests {
         assert_eq!((table.to(at(1)), table.to(at(2)), table.to(at(3))), (Some(a), None, Some(c)));
         assert!(matches!(table.queue(b, message()), Queued::NoConnection(_)));
         assert_eq!(table.add(at(4), queue, true), None, "all are proven");
+    }
+
+    #[test]
+    fn one_address_gets_half_of_the_table() {
+        let mut table = Table::new(4);
+        let at = |host, port| SocketAddr::from(([192, 0, 2, host], port));
+        let (queue, _keep) = mpsc::channel(1);
+        let a = table.add(at(1, 1), queue.clone(), false).unwrap();
+        let b = table.add(at(1, 2), queue.clone(), false).unwrap();
+        table.prove(b);
+        let c = table.add(at(1, 3), queue.clone(), false).unwrap();
+        assert_eq!((table.to(at(1, 1)), table.to(at(1, 2))), (None, Some(b)), "{a:?} has gone");
+        table.prove(c);
+        assert_eq!(table.add(at(1, 4), queue.clone(), false), None);
+        assert!(table.add(at(2, 1), queue.clone(), false).is_some(), "there is room for others");
+        assert!(
+            table.add(at(1, 5), queue, true).is_some(),
+            "what we open ourselves is no stranger"
+        );
+    }
+
+    #[test]
+    fn out_of_descriptors_the_oldest_silent_connection_goes() {
+        let mut table = Table::new(4);
+        let at = |port| SocketAddr::from(([192, 0, 2, 1], port));
+        let (queue, _keep) = mpsc::channel(1);
+        table.add(at(1), queue.clone(), true).unwrap();
+        table.add(at(2), queue, false).unwrap();
+        table.make_room();
+        table.make_room();
+        assert!(table.to(at(1)).is_some() && table.to(at(2)).is_none());
     }
 
     #[test]

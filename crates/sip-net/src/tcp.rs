@@ -46,8 +46,10 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
                 tokio::spawn(connection::run(Arc::clone(&shared), id, stream, reader));
             }
             Err(error) => {
-                // out of file descriptors, most likely; spinning would not free any
+                // out of file descriptors, most likely; spinning would not free any, but those who
+                // connected and said nothing can go
                 warn!(%error, "cannot accept");
+                shared.table().make_room();
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
