@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
 use sip_registrar::{Account, Accounts, Guests, Settings};
 use sip_stack::auth::Algorithm;
@@ -180,7 +180,11 @@ impl Config {
 
     /// Reads the text of a file.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
-        let config: Config = toml::from_str(text)?;
+        let config: Config = toml::from_str(text).map_err(|error| {
+            // the error's own Display quotes the line, which may be one with a password in it
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            anyhow!("line {}: {}", before.matches('\n').count() + 1, error.message())
+        })?;
         config.check()?;
         Ok(config)
     }

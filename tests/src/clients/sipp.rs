@@ -36,7 +36,7 @@ impl Sipp {
             .arg(format!("127.0.0.1:{port}"))
             .args(["-s", user, "-i", "127.0.0.1", "-mi", "127.0.0.1"])
             .args(["-p", &sip.to_string(), "-mp", &media.to_string()])
-            .args(["-nostdin", "-nr", "-recv_timeout", "8000", "-trace_msg", "-message_file"])
+            .args(["-nostdin", "-recv_timeout", "8000", "-trace_msg", "-message_file"])
             .arg(&messages)
             .args(["-trace_err", "-error_file"])
             .arg(directory.join(format!("{label}.err")))
