@@ -65,7 +65,7 @@ impl Registrar {
             };
         }
         if named.is_none() {
-            if self.settings.guests.allow(flow.remote.ip()) {
+            if self.settings.guests.allow(flow.local.ip()) {
                 return Ok(Identity::Guest(flow.remote.ip()));
             }
             if self.settings.accounts.is_empty() {

@@ -118,7 +118,7 @@ impl Registrar {
     ) -> Result<(), Reject> {
         let resource = self.resource(&request.uri, flow)?;
         let tells = matches!(resource, Resource::Account(_) | Resource::Conference(_));
-        if tells && !self.settings.guests.allow(flow.remote.ip()) {
+        if tells && !self.settings.guests.allow(flow.local.ip()) {
             let from = request.headers.from().map_err(bad_request)?;
             self.identify(now, request, &from, flow)?;
         }

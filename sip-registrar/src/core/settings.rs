@@ -11,7 +11,8 @@ use super::accounts::Accounts;
 /// Who may call without an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Guests {
-    /// Programs of this machine: the request came from a loopback address.
+    /// Programs of this machine: the request was sent *to* a loopback address, which the kernel takes from
+    /// nobody else. Its source tells less: baresip sends from the address of a network card.
     Loopback,
     /// Anyone.
     Anyone,
@@ -20,12 +21,12 @@ pub enum Guests {
 }
 
 impl Guests {
-    /// Whether a request from this address may go on without an account.
+    /// Whether a request sent to this address of ours may go on without an account.
     #[must_use]
-    pub fn allow(self, from: IpAddr) -> bool {
+    pub fn allow(self, local: IpAddr) -> bool {
         match self {
             Guests::Anyone => true,
-            Guests::Loopback => from.is_loopback(),
+            Guests::Loopback => local.is_loopback(),
             Guests::Nobody => false,
         }
     }
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guests_are_told_by_their_address() {
+    fn guests_are_told_by_the_address_they_reach() {
         let here: IpAddr = "127.0.0.1".parse().unwrap();
         let there: IpAddr = "192.0.2.1".parse().unwrap();
         for (rule, from, allowed) in [
