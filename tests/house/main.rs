@@ -6,6 +6,7 @@
 mod arrows;
 mod cores;
 mod file_size;
+mod rfc_table;
 
 use std::path::{Path, PathBuf};
 
