@@ -22,6 +22,8 @@ pub struct Codec {
 
 /// Name of the payload format for DTMF (RFC 4733).
 pub const TELEPHONE_EVENT: &str = "telephone-event";
+/// Name of the payload format for retransmissions (RFC 4588 §8.1).
+pub const RTX: &str = "rtx";
 
 impl Codec {
     /// A codec without parameters. Opus gets its two channels whatever is given.
@@ -46,6 +48,26 @@ impl Codec {
     /// DTMF for the given clock rate (RFC 4733 §2.5.1.1), events 0–15.
     pub fn telephone_event(payload_type: u8, clock_rate: u32) -> Self {
         Self::new(payload_type, TELEPHONE_EVENT, clock_rate, 1).with_fmtp("0-15")
+    }
+
+    /// Retransmissions of the payload type `of`, for `time` milliseconds after a packet was first sent
+    /// (RFC 4588 §8.1).
+    pub fn rtx(payload_type: u8, clock_rate: u32, of: u8, time: Option<u32>) -> Self {
+        let time = time.map(|time| format!(";rtx-time={time}")).unwrap_or_default();
+        Self::new(payload_type, RTX, clock_rate, 1).with_fmtp(&format!("apt={of}{time}"))
+    }
+
+    /// The payload type whose packets it repeats: `apt` of RFC 4588 §8.1. `None` for all that is no
+    /// retransmission, and for one that does not say of what.
+    pub fn retransmits(&self) -> Option<u8> {
+        let apt = self.is_named(RTX).then(|| self.fmtp.get("apt")).flatten()?;
+        apt.parse().ok().filter(|&number| number < 128)
+    }
+
+    /// For how long the side that stated it can repeat a packet, milliseconds: `rtx-time` of RFC 4588
+    /// §8.1.
+    pub fn rtx_time(&self) -> Option<u32> {
+        self.fmtp.get("rtx-time")?.parse().ok()
     }
 
     /// The payload format a static payload type stands for (RFC 3551 §6).
@@ -80,12 +102,14 @@ impl Codec {
         Some(Self::new(payload_type, name, clock_rate, channels))
     }
 
-    /// Whether both are the same payload format: name, clock rate, channels. Parameters are wishes
-    /// for the codecs of this house and do not tell formats apart.
+    /// Whether both are the same payload format: name, clock rate, channels, and for retransmissions
+    /// what they repeat. Other parameters are wishes for the codecs of this house and do not tell
+    /// formats apart.
     pub fn matches(&self, other: &Self) -> bool {
         self.is_named(&other.name)
             && self.clock_rate == other.clock_rate
             && self.channels == other.channels
+            && self.retransmits() == other.retransmits()
     }
 
     /// Whether it has this encoding name.
@@ -101,7 +125,7 @@ impl Codec {
     /// Whether it carries something next to the media proper, and so can be no line's only codec:
     /// DTMF, comfort noise, redundancy, retransmission, forward error correction.
     pub fn is_auxiliary(&self) -> bool {
-        [TELEPHONE_EVENT, "CN", "red", "rtx", "ulpfec", "flexfec-03"]
+        [TELEPHONE_EVENT, RTX, "CN", "red", "ulpfec", "flexfec-03"]
             .iter()
             .any(|name| self.is_named(name))
     }
@@ -205,6 +229,11 @@ impl CodecSet {
             (Some(only), None) if only.clock_rate == 8_000 => Some(only),
             _ => None,
         })
+    }
+
+    /// The format of retransmissions of this payload type.
+    pub fn rtx_of(&self, payload_type: u8) -> Option<&Codec> {
+        self.0.iter().find(|codec| codec.retransmits() == Some(payload_type))
     }
 
     /// Appends a codec unless its payload type is taken.

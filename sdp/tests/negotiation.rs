@@ -47,6 +47,23 @@ fn opus_comes_first_then_the_order_of_the_offer() {
 }
 
 #[test]
+fn g722_has_its_static_number_and_the_clock_of_a_mistake_and_goes_before_g711() {
+    let capabilities = Capabilities::standard(0).with_g722();
+    for (formats, chosen) in [("8 9 0", 9), ("8 9 111", 111), ("8 0", 8)] {
+        let offered = parse(&format!("m=audio 5000 RTP/AVP {formats}\n{OPUS}"));
+        let plan = answer(&offered, &capabilities).unwrap();
+        assert_eq!(plan.lines()[0].accepted().unwrap().codec.payload_type, chosen, "{formats}");
+    }
+    // RFC 3551 §4.5.2: the RTP clock of G722 is 8000 Hz, though it samples at 16 000.
+    let lines = [OfferLine::new(MediaKind::Audio, Direction::SendRecv, local(5000))];
+    let text = offer(&lines, &capabilities).to_string();
+    assert!(text.contains("m=audio 5000 RTP/AVPF 96 9 0 8 100 101\r\n"), "{text}");
+    assert!(text.contains("a=rtpmap:9 G722/8000\r\n"), "{text}");
+    let wrong = answer(&parse("m=audio 5000 RTP/AVP 96\na=rtpmap:96 G722/16000\n"), &capabilities);
+    assert_eq!(wrong.unwrap_err().code, WarningCode::IncompatibleMediaFormat);
+}
+
+#[test]
 fn dtmf_follows_the_clock_or_is_the_only_one() {
     let t48 = "a=rtpmap:110 telephone-event/48000\n";
     let t16 = "a=rtpmap:105 telephone-event/16000\n";
@@ -180,23 +197,6 @@ fn feedback_is_what_both_know_in_the_form_offered() {
     );
     assert_eq!(media.feedback, [Feedback::Nack, Feedback::CcmFir]);
     assert!(media.supports(&Feedback::CcmFir) && !media.supports(&Feedback::NackPli));
-}
-
-#[test]
-fn header_extensions_keep_their_ids() {
-    let level = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
-    let capabilities =
-        Capabilities { extensions: vec![level.to_owned()], ..Capabilities::standard(1) };
-    let offered = parse(&format!(
-        "m=audio 5000 RTP/AVP 0\na=extmap:5/sendonly {level}\na=extmap:6 urn:example:x\n"
-    ));
-    let plan = answer(&offered, &capabilities).unwrap();
-    let text = text_of(&plan);
-    assert!(text.contains(&format!("a=extmap:5/recvonly {level}\n")), "{text}");
-    assert!(!text.contains("urn:example:x"));
-    let again = [OfferLine::again(&plan.lines()[0], Some(local(6000)))];
-    let again = offer(&again, &capabilities).to_string();
-    assert!(again.contains(&format!("a=extmap:5 {level}\r\n")), "{again}");
 }
 
 #[test]

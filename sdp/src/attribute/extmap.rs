@@ -1,14 +1,26 @@
 //! `a=extmap` (RFC 8285 §8).
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use super::direction::Direction;
 use super::{TypedAttribute, split_word};
 
+/// How loud the packet is, client to mixer (RFC 6464).
+pub const SSRC_AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
+/// How loud each contributor of the packet is, mixer to client (RFC 6465).
+pub const CSRC_AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:csrc-audio-level";
+
+/// The ids a one-byte header extension can carry (RFC 8285 §4.2): 0 is padding, 15 ends parsing.
+pub const USABLE_IDS: RangeInclusive<u16> = 1..=14;
+/// Ids that stand for "more than fit, or one of these": the answerer gives those it takes a usable id
+/// (RFC 8285 §7).
+pub const NEGOTIATION_IDS: RangeInclusive<u16> = 4096..=4351;
+
 /// `a=extmap:<id>[/<direction>] <uri>[ <attributes>]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtMap {
-    /// 1..=14 fit into the one-byte form; 15 is reserved there.
+    /// See [`USABLE_IDS`] and [`NEGOTIATION_IDS`].
     pub id: u16,
     /// `None` = that of the medium.
     pub direction: Option<Direction>,
@@ -16,6 +28,13 @@ pub struct ExtMap {
     pub uri: String,
     /// Extension attributes, verbatim; mostly empty.
     pub attributes: String,
+}
+
+impl ExtMap {
+    /// Whether the extension has this attribute, as in `vad=off`.
+    pub fn has_attribute(&self, attribute: &str) -> bool {
+        self.attributes.split_whitespace().any(|word| word.eq_ignore_ascii_case(attribute))
+    }
 }
 
 impl TypedAttribute for ExtMap {

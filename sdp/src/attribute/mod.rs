@@ -16,6 +16,7 @@ pub mod rtcp_fb;
 pub mod rtpmap;
 pub mod setup;
 pub mod ssrc;
+pub mod ssrc_group;
 
 use std::fmt;
 

@@ -1,9 +1,9 @@
 //! Taking the answer to our offer (RFC 3264 §7).
 
-use super::line::{Agreed, NegotiatedLine, NegotiatedMedia, Refusal};
+use super::extension;
+use super::line::{Agreed, NegotiatedLine, NegotiatedMedia, Refusal, Rtx};
 use super::reject::Reject;
 use super::transport::{direction_of, muxes};
-use crate::attribute::extmap::ExtMap;
 use crate::attribute::rtcp_fb::{Feedback, RtcpFb};
 use crate::codec::{Codec, CodecSet};
 use crate::media::MediaDescription;
@@ -57,7 +57,8 @@ fn accept_line(
     let common = |codec: &&Codec| offered.matching(codec).is_some();
     let codec = answered.iter().filter(common).find(|codec| !codec.is_auxiliary());
     let codec = codec.ok_or(Refusal::Codec)?.clone();
-    let receive = answered.iter().filter_map(|codec| offered.matching(codec).cloned()).collect();
+    let receive = answered.iter().filter_map(|codec| offered.matching(codec).cloned());
+    let receive = receive.filter(|codec| codec.retransmits().is_none()).collect();
     let events: CodecSet = answered
         .iter()
         .filter(common)
@@ -69,7 +70,10 @@ fn accept_line(
         direction: direction_of(offer, index).and(direction_of(answer, index).reversed()),
         rtcp_mux: muxes(ours) && muxes(theirs),
         feedback: common_feedback(ours, theirs, &codec),
-        extensions: common_extensions(ours, theirs),
+        extensions: extension::accept(ours, answer, theirs),
+        extmap_allow_mixed: extension::allows_mixed(offer, ours)
+            && extension::allows_mixed(answer, theirs),
+        rtx: common_rtx(&offered, &answered, &codec),
         codec,
         receive,
         telephone_event,
@@ -109,8 +113,10 @@ fn common_feedback(
     common
 }
 
-fn common_extensions(ours: &MediaDescription, theirs: &MediaDescription) -> Vec<ExtMap> {
-    let offered: Vec<ExtMap> = ours.attributes.all().collect();
-    let known = |map: &ExtMap| offered.iter().any(|offered| offered.uri == map.uri);
-    theirs.attributes.all::<ExtMap>().filter(known).collect()
+/// An answerer that renumbers has renumbered what `apt` refers to as well.
+fn common_rtx(offered: &CodecSet, answered: &CodecSet, codec: &Codec) -> Option<Rtx> {
+    let ours = offered.rtx_of(offered.matching(codec)?.payload_type)?;
+    let theirs = answered.rtx_of(codec.payload_type)?;
+    let (send, receive) = (theirs.payload_type, ours.payload_type);
+    Some(Rtx { send, receive, peer_time: theirs.rtx_time() })
 }

@@ -3,14 +3,14 @@
 use thiserror::Error;
 
 use super::capabilities::{Capabilities, SupportedCodec};
-use super::line::{Agreed, NegotiatedLine, NegotiatedMedia, Refusal};
+use super::extension;
+use super::line::{Agreed, NegotiatedLine, NegotiatedMedia, Refusal, Rtx};
 use super::reject::Reject;
 use super::transport::{LocalTransport, direction_of, muxes, place};
 use crate::attribute::direction::Direction;
-use crate::attribute::extmap::ExtMap;
-use crate::attribute::flag::RTCP_MUX;
+use crate::attribute::flag::{EXTMAP_ALLOW_MIXED, RTCP_MUX};
 use crate::attribute::ptime::Ptime;
-use crate::attribute::rtcp_fb::RtcpFb;
+use crate::attribute::rtcp_fb::{Feedback, RtcpFb};
 use crate::codec::{Codec, CodecSet};
 use crate::media::{MediaDescription, MediaKind};
 use crate::session::{SessionDescription, Time};
@@ -107,7 +107,6 @@ fn plan_line(
         receive
             .push(answered(event, &Codec::telephone_event(event.payload_type, event.clock_rate)));
     }
-    let rtcp_mux = capabilities.rtcp_mux && muxes(media) && !receive.iter().any(clashes_with_rtcp);
     let understood = capabilities.feedback(&media.kind);
     let feedback_lines: Vec<RtcpFb> = media
         .attributes
@@ -115,14 +114,27 @@ fn plan_line(
         .filter(|line| line.payload_type.is_none_or(|number| number == codec.payload_type))
         .filter(|line| understood.contains(&line.feedback))
         .collect();
+    let feedback: Vec<Feedback> = understood
+        .iter()
+        .filter(|feedback| feedback_lines.iter().any(|line| line.feedback == **feedback))
+        .cloned()
+        .collect();
+    // Packets are repeated in answer to NACK (RFC 4588 §6.1).
+    let repeats = capabilities.rtx_time.is_some() && feedback.contains(&Feedback::Nack);
+    let rtx = peer_codecs.rtx_of(codec.payload_type).filter(|_| repeats).map(|rtx| Rtx {
+        send: rtx.payload_type,
+        receive: rtx.payload_type,
+        peer_time: rtx.rtx_time(),
+    });
+    let clashes = receive.iter().any(|codec| clashes_with_rtcp(codec.payload_type))
+        || rtx.is_some_and(|rtx| clashes_with_rtcp(rtx.receive));
+    let rtcp_mux = capabilities.rtcp_mux && muxes(media) && !clashes;
     let agreed = Agreed {
         direction: direction_of(offer, index).reversed().and(capabilities.direction(&media.kind)),
-        feedback: understood
-            .iter()
-            .filter(|feedback| feedback_lines.iter().any(|line| line.feedback == **feedback))
-            .cloned()
-            .collect(),
-        extensions: extensions(media, capabilities),
+        feedback,
+        extensions: extension::answer(offer, media, &capabilities.extensions),
+        extmap_allow_mixed: extension::allows_mixed(offer, media),
+        rtx,
         codec,
         receive,
         telephone_event,
@@ -162,37 +174,48 @@ fn telephone_event(
 }
 
 /// RFC 5761 §4: with RTP and RTCP on one port these payload types look like RTCP packets.
-fn clashes_with_rtcp(codec: &Codec) -> bool {
-    (64..=95).contains(&codec.payload_type)
+fn clashes_with_rtcp(payload_type: u8) -> bool {
+    (64..=95).contains(&payload_type)
 }
 
-fn extensions(media: &MediaDescription, capabilities: &Capabilities) -> Vec<ExtMap> {
-    let understood = |map: &ExtMap| capabilities.extensions.contains(&map.uri);
-    media.attributes.all::<ExtMap>().filter(understood).collect()
+/// All that may arrive, with our parameters.
+fn answered_codecs(negotiated: &NegotiatedMedia, capabilities: &Capabilities) -> Vec<Codec> {
+    let Codec { clock_rate, payload_type, .. } = negotiated.codec;
+    let rtx = negotiated.rtx;
+    let rtx =
+        rtx.map(|rtx| Codec::rtx(rtx.receive, clock_rate, payload_type, capabilities.rtx_time));
+    negotiated.receive.iter().cloned().chain(rtx).collect()
 }
 
-/// The answer's m= line but for port, address and direction.
+/// Which extensions can be there depends on the direction, which may have been narrowed.
+fn write_extensions(agreed: &NegotiatedMedia, media: &mut MediaDescription) {
+    let maps = agreed.extensions.iter().filter_map(|map| map.answered(agreed.direction));
+    let before = media.attributes.len();
+    maps.for_each(|map| media.attributes.push_typed(&map));
+    if agreed.extmap_allow_mixed && media.attributes.len() > before {
+        media.attributes.push_flag(EXTMAP_ALLOW_MIXED);
+    }
+}
+
+/// The answer's m= line but for port, address, extensions and direction.
 fn draft(
     offered: &MediaDescription,
     negotiated: &NegotiatedMedia,
     feedback: Vec<RtcpFb>,
     capabilities: &Capabilities,
 ) -> MediaDescription {
-    let formats = negotiated.receive.iter().map(|codec| codec.payload_type.to_string()).collect();
+    let codecs = answered_codecs(negotiated, capabilities);
+    let formats = codecs.iter().map(|codec| codec.payload_type.to_string()).collect();
     let mut draft =
         MediaDescription::new(offered.kind.clone(), 0, offered.protocol.clone(), formats);
     let attributes = &mut draft.attributes;
-    negotiated.receive.iter().for_each(|codec| codec.write(&offered.kind, attributes));
+    codecs.iter().for_each(|codec| codec.write(&offered.kind, attributes));
     feedback.iter().for_each(|line| attributes.push_typed(line));
     if let (MediaKind::Audio, Some(ptime)) = (&offered.kind, capabilities.ptime) {
         attributes.push_typed(&Ptime(ptime));
     }
     for (name, value) in negotiated.names() {
         attributes.push_value(name, value);
-    }
-    for map in &negotiated.extensions {
-        let direction = map.direction.map(Direction::reversed);
-        attributes.push_typed(&ExtMap { direction, ..map.clone() });
     }
     if negotiated.rtcp_mux {
         attributes.push_flag(RTCP_MUX);
@@ -261,6 +284,7 @@ impl Answer {
         let media = lines.map(|((line, draft), local)| {
             let mut media = draft.clone();
             if let (Some(agreed), Some(local)) = (line.accepted(), local) {
+                write_extensions(agreed, &mut media);
                 media.attributes.push_flag(agreed.direction.as_str());
                 local.write(&mut media, agreed.rtcp_mux);
             }

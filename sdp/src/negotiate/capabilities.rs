@@ -5,6 +5,8 @@ use crate::attribute::rtcp_fb::Feedback;
 use crate::codec::{Codec, CodecSet};
 use crate::media::MediaKind;
 
+use super::extension::SupportedExtension;
+
 /// What we can do, in answers and in offers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
@@ -28,8 +30,11 @@ pub struct Capabilities {
     pub video_feedback: Vec<Feedback>,
     /// Whether RTP and RTCP may share a port.
     pub rtcp_mux: bool,
-    /// URIs of the RTP header extensions understood, for all media.
-    pub extensions: Vec<String>,
+    /// For how long we can repeat a video packet in a stream of its own, milliseconds (RFC 4588).
+    /// `None` = we repeat packets only as they were.
+    pub rtx_time: Option<u32>,
+    /// RTP header extensions understood, in the order they are offered.
+    pub extensions: Vec<SupportedExtension>,
     /// How long an audio packet we like to receive, milliseconds.
     pub ptime: Option<u32>,
 }
@@ -51,7 +56,7 @@ impl Capabilities {
         let opus = Codec::new(96, "opus", 48_000, 2).with_fmtp("useinbandfec=1");
         let g711 = [0, 8].into_iter().filter_map(Codec::from_static);
         let mut audio = vec![supported(0, opus)];
-        audio.extend(g711.map(|codec| supported(1, codec)));
+        audio.extend(g711.map(|codec| supported(2, codec)));
         Self {
             audio,
             video: vec![supported(0, Codec::new(98, "VP8", 90_000, 1))],
@@ -71,9 +76,35 @@ impl Capabilities {
                 Feedback::GoogRemb,
             ],
             rtcp_mux: true,
+            rtx_time: None,
             extensions: Vec::new(),
             ptime: Some(20),
         }
+    }
+
+    /// The same with G.722 (RFC 3551 §4.5.2), between Opus and G.711.
+    #[must_use]
+    pub fn with_g722(mut self) -> Self {
+        const RANK: u8 = 1;
+        let at = self.audio.iter().position(|other| other.rank > RANK).unwrap_or(self.audio.len());
+        let g722 = Codec::from_static(9).map(|codec| SupportedCodec { codec, rank: RANK });
+        self.audio.splice(at..at, g722);
+        self
+    }
+
+    /// The same with retransmissions of video in streams of their own (RFC 4588), for `time`
+    /// milliseconds after a packet was first sent.
+    #[must_use]
+    pub fn with_rtx(mut self, time: u32) -> Self {
+        self.rtx_time = Some(time);
+        self
+    }
+
+    /// The same with a header extension.
+    #[must_use]
+    pub fn with_extension(mut self, kind: MediaKind, uri: &str, direction: Direction) -> Self {
+        self.extensions.push(SupportedExtension { kind, uri: uri.to_owned(), direction });
+        self
     }
 
     pub(super) fn codecs(&self, kind: &MediaKind) -> &[SupportedCodec] {

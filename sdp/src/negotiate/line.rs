@@ -2,16 +2,17 @@
 
 use thiserror::Error;
 
+use super::extension::Extension;
 use super::transport::{RemoteTransport, remote_of};
 use crate::attribute::Attributes;
 use crate::attribute::content::Content;
 use crate::attribute::direction::Direction;
-use crate::attribute::extmap::ExtMap;
 use crate::attribute::label::Label;
 use crate::attribute::mid::Mid;
 use crate::attribute::ptime::{MaxPtime, Ptime};
 use crate::attribute::rtcp_fb::Feedback;
 use crate::attribute::ssrc::SsrcAttribute;
+use crate::attribute::ssrc_group::SsrcGroup;
 use crate::codec::{Codec, CodecSet};
 use crate::media::{MediaDescription, MediaKind, Protocol};
 use crate::session::SessionDescription;
@@ -48,6 +49,8 @@ pub struct NegotiatedMedia {
     pub receive: CodecSet,
     /// The format to send DTMF in, its clock rate that of `codec` if the peer has such a one.
     pub telephone_event: Option<Codec>,
+    /// How packets of `codec` are repeated in a stream of their own; `None` = they are not.
+    pub rtx: Option<Rtx>,
     /// All the peer listed. A later offer may give none of these numbers another meaning (RFC 3264
     /// §8.3.2).
     pub peer_codecs: CodecSet,
@@ -61,8 +64,10 @@ pub struct NegotiatedMedia {
     pub ptime: Option<u32>,
     /// The longest packet the peer takes, milliseconds.
     pub maxptime: Option<u32>,
-    /// Header extensions both sides know, with the ids in use.
-    pub extensions: Vec<ExtMap>,
+    /// Header extensions both sides know.
+    pub extensions: Vec<Extension>,
+    /// Whether both sides take one-byte and two-byte header extensions in one stream.
+    pub extmap_allow_mixed: bool,
     /// The peer's sources, when it names them.
     pub sources: Vec<Source>,
     /// `a=label` of the offer or, for the offerer, of the answer.
@@ -79,10 +84,12 @@ pub(super) struct Agreed {
     pub codec: Codec,
     pub receive: CodecSet,
     pub telephone_event: Option<Codec>,
+    pub rtx: Option<Rtx>,
     pub peer_codecs: CodecSet,
     pub rtcp_mux: bool,
     pub feedback: Vec<Feedback>,
-    pub extensions: Vec<ExtMap>,
+    pub extensions: Vec<Extension>,
+    pub extmap_allow_mixed: bool,
 }
 
 impl NegotiatedMedia {
@@ -100,6 +107,7 @@ impl NegotiatedMedia {
             codec: agreed.codec,
             receive: agreed.receive,
             telephone_event: agreed.telephone_event,
+            rtx: agreed.rtx,
             peer_codecs: agreed.peer_codecs,
             remote: remote_of(peer, index, agreed.rtcp_mux),
             rtcp_mux: agreed.rtcp_mux,
@@ -107,6 +115,7 @@ impl NegotiatedMedia {
             ptime: attributes.typed::<Ptime>().map(|ptime| ptime.0),
             maxptime: attributes.typed::<MaxPtime>().map(|maxptime| maxptime.0),
             extensions: agreed.extensions,
+            extmap_allow_mixed: agreed.extmap_allow_mixed,
             sources: sources(attributes),
             label: attributes.typed::<Label>().map(|label| label.0),
             content: attributes.typed::<Content>().map(|content| content.to_string()),
@@ -125,6 +134,31 @@ impl NegotiatedMedia {
     pub fn supports(&self, feedback: &Feedback) -> bool {
         self.feedback.contains(feedback)
     }
+
+    /// The id to write this header extension under, if we send it.
+    pub fn sends_extension(&self, uri: &str) -> Option<u8> {
+        self.extension(uri).filter(|map| map.direction.sends()).map(|map| map.id)
+    }
+
+    /// The id this header extension comes under, if the peer sends it.
+    pub fn receives_extension(&self, uri: &str) -> Option<u8> {
+        self.extension(uri).filter(|map| map.direction.receives()).map(|map| map.id)
+    }
+
+    fn extension(&self, uri: &str) -> Option<&Extension> {
+        self.extensions.iter().find(|map| map.uri == uri)
+    }
+}
+
+/// How video packets are repeated in a stream of their own (RFC 4588 §4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rtx {
+    /// The payload type we send repeated packets with.
+    pub send: u8,
+    /// The payload type the peer sends them with; the same, but for peers that renumber.
+    pub receive: u8,
+    /// For how long the peer can repeat a packet, milliseconds; `None` = it does not say.
+    pub peer_time: Option<u32>,
 }
 
 /// A source named by `a=ssrc` (RFC 5576).
@@ -134,9 +168,11 @@ pub struct Source {
     pub ssrc: u32,
     /// CNAME, when given.
     pub cname: Option<String>,
+    /// The source that repeats its packets (`a=ssrc-group:FID`, RFC 4588 §8.8), when given.
+    pub rtx: Option<u32>,
 }
 
-/// The sources an m= line names, each once.
+/// The sources an m= line names, each once; those that only repeat another's packets as part of it.
 pub(super) fn sources(attributes: &Attributes) -> Vec<Source> {
     let mut sources: Vec<Source> = Vec::new();
     for line in attributes.all::<SsrcAttribute>() {
@@ -144,7 +180,14 @@ pub(super) fn sources(attributes: &Attributes) -> Vec<Source> {
         if let Some(source) = sources.iter_mut().find(|source| source.ssrc == line.ssrc) {
             source.cname = source.cname.take().or(cname);
         } else if sources.len() < MAX_SOURCES {
-            sources.push(Source { ssrc: line.ssrc, cname });
+            sources.push(Source { ssrc: line.ssrc, cname, rtx: None });
+        }
+    }
+    let groups = attributes.all::<SsrcGroup>().filter_map(|group| group.as_retransmission());
+    for (ssrc, rtx) in groups.filter(|(ssrc, rtx)| ssrc != rtx).take(MAX_SOURCES) {
+        if let Some(source) = sources.iter_mut().find(|source| source.ssrc == ssrc) {
+            source.rtx = Some(rtx);
+            sources.retain(|source| source.ssrc != rtx);
         }
     }
     sources

@@ -49,6 +49,7 @@
 mod accept;
 mod answer;
 mod capabilities;
+mod extension;
 mod line;
 mod offer;
 mod reject;
@@ -57,7 +58,8 @@ mod transport;
 pub use accept::accept;
 pub use answer::{Answer, WrongPortCount, answer};
 pub use capabilities::{Capabilities, SupportedCodec};
-pub use line::{NegotiatedLine, NegotiatedMedia, Refusal, Source};
+pub use extension::{Extension, SupportedExtension};
+pub use line::{NegotiatedLine, NegotiatedMedia, Refusal, Rtx, Source};
 pub use offer::{OfferLine, offer};
 pub use reject::{Reject, WarningCode};
 pub use transport::{LocalTransport, RemoteTransport, direction_of};

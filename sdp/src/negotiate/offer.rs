@@ -1,10 +1,10 @@
 //! Making an offer (RFC 3264 §5, §8).
 
 use super::capabilities::Capabilities;
+use super::extension::{self, Extension};
 use super::line::NegotiatedLine;
 use super::transport::{LocalTransport, place};
 use crate::attribute::direction::Direction;
-use crate::attribute::extmap::ExtMap;
 use crate::attribute::flag::RTCP_MUX;
 use crate::attribute::ptime::Ptime;
 use crate::attribute::rtcp_fb::RtcpFb;
@@ -34,7 +34,7 @@ pub struct OfferLine {
     /// Payload types that have a meaning on this line already.
     known: CodecSet,
     /// Header extensions that have an id on this line already.
-    extensions: Vec<ExtMap>,
+    extensions: Vec<Extension>,
 }
 
 impl OfferLine {
@@ -131,7 +131,10 @@ fn describe(line: &OfferLine, capabilities: &Capabilities) -> MediaDescription {
             attributes.push_value(name, value);
         }
     }
-    extensions(line, capabilities).iter().for_each(|map| attributes.push_typed(map));
+    let known = &line.extensions;
+    extension::offer(&line.kind, line.direction, known, &capabilities.extensions)
+        .iter()
+        .for_each(|map| attributes.push_typed(map));
     if capabilities.rtcp_mux {
         attributes.push_flag(RTCP_MUX);
     }
@@ -157,6 +160,16 @@ fn codecs(line: &OfferLine, capabilities: &Capabilities) -> CodecSet {
             offered.push(Codec { payload_type, ..codec });
         }
     }
+    if let (MediaKind::Video, Some(time)) = (&line.kind, capabilities.rtx_time) {
+        let primary: Vec<Codec> = offered.iter().cloned().collect();
+        for codec in primary {
+            let of = codec.payload_type;
+            let rtx = Codec::rtx(of.saturating_add(1), codec.clock_rate, of, Some(time));
+            if let Some(payload_type) = payload_type(&rtx, line, &offered) {
+                offered.push(Codec { payload_type, ..rtx });
+            }
+        }
+    }
     offered
 }
 
@@ -169,18 +182,4 @@ fn payload_type(codec: &Codec, line: &OfferLine, offered: &CodecSet) -> Option<u
         line.known.by_payload_type(*number).is_none() && offered.by_payload_type(*number).is_none()
     };
     std::iter::once(codec.payload_type).chain(96..=127).find(is_free)
-}
-
-/// Our extensions under the ids the line knows them by, new ones under ids still free (1..=14).
-fn extensions(line: &OfferLine, capabilities: &Capabilities) -> Vec<ExtMap> {
-    let mut offered: Vec<ExtMap> = Vec::new();
-    for uri in &capabilities.extensions {
-        let known = line.extensions.iter().find(|map| map.uri == *uri).map(|map| map.id);
-        let taken = |id: &u16| line.extensions.iter().chain(&offered).any(|map| map.id == *id);
-        if let Some(id) = known.or_else(|| (1..=14).find(|id| !taken(id))) {
-            let attributes = String::new();
-            offered.push(ExtMap { id, direction: None, uri: uri.clone(), attributes });
-        }
-    }
-    offered
 }

@@ -6,6 +6,8 @@ use crate::attribute::direction::Direction;
 use crate::attribute::flag::RTCP_MUX;
 use crate::attribute::rtcp::Rtcp;
 use crate::attribute::ssrc::SsrcAttribute;
+use crate::attribute::ssrc_group::SsrcGroup;
+use crate::codec::CodecSet;
 use crate::media::MediaDescription;
 use crate::session::{Connection, Origin, SessionDescription};
 
@@ -38,7 +40,17 @@ impl LocalTransport {
     /// The same with the source we send with.
     #[must_use]
     pub fn with_source(mut self, ssrc: u32, cname: &str) -> Self {
-        self.source = Some(Source { ssrc, cname: Some(cname.to_owned()) });
+        self.source = Some(Source { ssrc, cname: Some(cname.to_owned()), rtx: None });
+        self
+    }
+
+    /// The same with the source that repeats the packets of ours (RFC 4588); announced only on lines
+    /// with retransmissions. Does nothing without a source.
+    #[must_use]
+    pub fn with_rtx_source(mut self, ssrc: u32) -> Self {
+        if let Some(source) = &mut self.source {
+            source.rtx = Some(ssrc);
+        }
         self
     }
 
@@ -54,11 +66,18 @@ impl LocalTransport {
             let connection = (!same_host).then(|| Connection::ip(self.rtcp.ip()));
             media.attributes.push_typed(&Rtcp { port: self.rtcp.port(), connection });
         }
-        if let Some(Source { ssrc, cname }) = &self.source {
-            media.attributes.push_typed(&match cname {
-                Some(cname) => SsrcAttribute::cname(*ssrc, cname),
-                None => SsrcAttribute { ssrc: *ssrc, attribute: String::new(), value: None },
-            });
+        if let Some(Source { ssrc, cname, rtx }) = &self.source {
+            let repeats = CodecSet::of(media).iter().any(|codec| codec.retransmits().is_some());
+            let rtx = rtx.filter(|_| repeats);
+            if let Some(rtx) = rtx {
+                media.attributes.push_typed(&SsrcGroup::retransmission(*ssrc, rtx));
+            }
+            for ssrc in [Some(*ssrc), rtx].into_iter().flatten() {
+                media.attributes.push_typed(&match cname {
+                    Some(cname) => SsrcAttribute::cname(ssrc, cname),
+                    None => SsrcAttribute { ssrc, attribute: String::new(), value: None },
+                });
+            }
         }
     }
 }
