@@ -2,7 +2,8 @@
 
 use bytes::{BufMut, Bytes};
 
-use crate::packet::{FIXED_HEADER, ONE_BYTE};
+use crate::extension::ExtensionBlock;
+use crate::packet::{FIXED_HEADER, read_u16, read_u32};
 use crate::{PayloadType, RtpTime, Seq, Ssrc};
 
 /// Who is mixed into a packet: at most 15 sources, in order (RFC 3550 §5.1).
@@ -62,27 +63,37 @@ pub struct RtpHeader {
     pub ssrc: Ssrc,
     /// Who is in it.
     pub csrcs: CsrcList,
+    /// Header extension elements (RFC 8285).
+    pub extensions: ExtensionBlock,
 }
 
 impl RtpHeader {
-    /// Writes the header (RFC 3550 §5.1).
+    /// Writes the header (RFC 3550 §5.1, §5.3.1).
     #[must_use]
     pub fn to_bytes(&self) -> HeaderBytes {
         let mut out = HeaderBytes::default();
         let csrcs = self.csrcs.as_slice();
-        out.push(&[0x80 | csrcs.len() as u8, u8::from(self.marker) << 7 | self.payload_type.get()]);
+        let extended = u8::from(!self.extensions.is_empty()) << 4;
+        out.push(&[
+            0x80 | extended | csrcs.len() as u8,
+            u8::from(self.marker) << 7 | self.payload_type.get(),
+        ]);
         out.push(&self.seq.0.to_be_bytes());
         out.push(&self.timestamp.0.to_be_bytes());
         out.push(&self.ssrc.0.to_be_bytes());
         for csrc in csrcs {
             out.push(&csrc.0.to_be_bytes());
         }
+        self.extensions.write(|octets| {
+            out.push(octets);
+        });
         out
     }
 }
 
-/// Most octets a header of ours has: fixed part, 15 CSRCs, 16 octets of extensions, a VP8 descriptor.
-const HEADER_CAPACITY: usize = FIXED_HEADER + 60 + 16 + 6;
+/// Most octets a header of ours has: fixed part, 15 CSRCs, extensions, an original sequence number (RFC 4588 §4), a
+/// VP8 descriptor.
+const HEADER_CAPACITY: usize = FIXED_HEADER + 60 + ExtensionBlock::MAX_WIRE + 2 + 6;
 
 /// The octets of a packet in front of its shared payload, without an allocation.
 #[derive(Clone, Copy)]
@@ -119,15 +130,6 @@ impl HeaderBytes {
         room.copy_from_slice(octets);
         self.len += octets.len() as u8;
         true
-    }
-
-    /// Appends an RFC 6464 audio level under extension id `id` (1 to 14). To be called once, after the
-    /// header is written and before anything else is appended.
-    pub(crate) fn push_audio_level(&mut self, id: u8, octet: u8) {
-        let [hi, lo] = ONE_BYTE.to_be_bytes();
-        if (1..=14).contains(&id) && self.push(&[hi, lo, 0, 1, id << 4, octet, 0, 0]) {
-            self.bytes[0] |= 0x10;
-        }
     }
 }
 
@@ -168,31 +170,55 @@ impl Outbound {
         out.into()
     }
 
+    /// Start of a talk spurt or end of a picture.
+    #[must_use]
+    pub fn marker(&self) -> bool {
+        self.octet(1) & 0x80 != 0
+    }
+
+    /// What the packet carries.
+    #[must_use]
+    pub fn payload_type(&self) -> PayloadType {
+        PayloadType::from_octet(self.octet(1))
+    }
+
     /// Sequence number.
     #[must_use]
     pub fn seq(&self) -> Seq {
-        Seq(crate::packet::read_u16(self.header.as_slice(), 2).unwrap_or_default())
+        Seq(read_u16(self.header.as_slice(), 2).unwrap_or_default())
     }
 
     /// Media timestamp.
     #[must_use]
     pub fn timestamp(&self) -> RtpTime {
-        RtpTime(crate::packet::read_u32(self.header.as_slice(), 4).unwrap_or_default())
+        RtpTime(read_u32(self.header.as_slice(), 4).unwrap_or_default())
     }
 
     /// Sender.
     #[must_use]
     pub fn ssrc(&self) -> Ssrc {
-        Ssrc(crate::packet::read_u32(self.header.as_slice(), 8).unwrap_or_default())
+        Ssrc(read_u32(self.header.as_slice(), 8).unwrap_or_default())
     }
 
     /// Octets that count as payload in a sender report (RFC 3550 §6.4.1: no header, no padding).
     #[must_use]
     pub fn payload_octets(&self) -> usize {
-        let header = self.header.as_slice();
-        let first = header.first().copied().unwrap_or_default();
-        let extension = if first & 0x10 == 0 { 0 } else { 8 };
-        self.len().saturating_sub(FIXED_HEADER + usize::from(first & 0x0f) * 4 + extension)
+        self.len().saturating_sub(self.rtp_header_len())
+    }
+
+    /// Octets of the RTP header, after which the payload (a descriptor, perhaps) begins.
+    pub(crate) fn rtp_header_len(&self) -> usize {
+        let first = self.octet(0);
+        let extension_at = FIXED_HEADER + usize::from(first & 0x0f) * 4;
+        if first & 0x10 == 0 {
+            return extension_at;
+        }
+        let words = read_u16(self.header.as_slice(), extension_at + 2).unwrap_or_default();
+        extension_at + 4 + 4 * usize::from(words)
+    }
+
+    fn octet(&self, at: usize) -> u8 {
+        self.header.as_slice().get(at).copied().unwrap_or_default()
     }
 }
 
@@ -212,6 +238,11 @@ mod tests {
 
     #[test]
     fn everything_at_once_fits() {
+        let mut extensions = ExtensionBlock::default();
+        assert!(extensions.push(14, &[0xff]));
+        for id in 1..=2 {
+            assert!(extensions.push(id, &[0; 16]));
+        }
         let mut header = RtpHeader {
             marker: true,
             payload_type: PayloadType::new(127).unwrap(),
@@ -219,16 +250,16 @@ mod tests {
             timestamp: RtpTime(u32::MAX),
             ssrc: Ssrc(1),
             csrcs: (0..15).map(Ssrc).collect(),
+            extensions,
         }
         .to_bytes();
-        header.push_audio_level(14, 0xff);
-        assert!(header.push(&[1, 2, 3, 4, 5, 6]));
+        assert!(header.push(&[0, 0]) && header.push(&[1, 2, 3, 4, 5, 6]));
         let packet = Outbound { header, payload: Bytes::from_static(b"xyz") };
         let read = RtpPacket::parse(packet.to_bytes()).unwrap();
         assert_eq!(read.csrcs().count(), 15);
         assert_eq!(read.audio_level(14).map(|level| level.level), Some(127));
-        assert_eq!(read.payload_ref(), [1, 2, 3, 4, 5, 6, b'x', b'y', b'z']);
-        assert_eq!(packet.payload_octets(), 9);
+        assert_eq!(read.payload_ref(), [0, 0, 1, 2, 3, 4, 5, 6, b'x', b'y', b'z']);
+        assert_eq!(packet.payload_octets(), 11);
     }
 
     proptest! {
@@ -244,6 +275,7 @@ mod tests {
                 timestamp: RtpTime(timestamp),
                 ssrc: Ssrc(ssrc),
                 csrcs: csrcs.iter().copied().map(Ssrc).collect(),
+                extensions: ExtensionBlock::EMPTY,
             };
             let theirs = rtp::header::Header {
                 version: 2,

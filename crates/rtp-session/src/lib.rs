@@ -70,8 +70,10 @@ pub mod rtcp;
 pub mod vp8;
 
 mod clock;
+mod extension;
 mod header;
 mod ids;
+mod level;
 mod packet;
 mod random;
 mod receive;
@@ -81,9 +83,11 @@ mod session;
 mod testing;
 
 pub use clock::{MediaClock, NtpClock, NtpTime};
+pub use extension::{ExtensionBlock, ExtensionForm, Extensions};
 pub use header::{CsrcList, HeaderBytes, Outbound, RtpHeader};
 pub use ids::{ExtRtpTime, ExtSeq, PayloadType, RtpTime, Seq, Ssrc};
-pub use packet::{AudioLevel, PacketError, PacketKind, RtpPacket, classify};
+pub use level::{AudioLevel, CsrcLevels, LevelIds, level_of};
+pub use packet::{PacketError, PacketKind, RtpPacket, classify};
 pub use receive::jitter_buffer::JitterBuffer;
 pub use receive::loss::{LossConfig, LossDetector, LossPoll};
 pub use receive::playout::{AudioPayload, Frame, Inserted, JitterConfig, JitterStats, Playout};

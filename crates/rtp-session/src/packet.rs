@@ -2,14 +2,11 @@
 
 use bytes::Bytes;
 
+use crate::extension::Extensions;
 use crate::{PayloadType, RtpTime, Seq, Ssrc};
 
 /// The fixed part of an RTP header.
 pub(crate) const FIXED_HEADER: usize = 12;
-/// Profile value of one-byte extension elements (RFC 8285 §4.2).
-pub(crate) const ONE_BYTE: u16 = 0xbede;
-/// Profile value of two-byte extension elements without its lowest four bits (RFC 8285 §4.3).
-const TWO_BYTE: u16 = 0x1000;
 
 /// What a datagram on a media port is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,15 +47,6 @@ pub enum PacketError {
     /// The padding count is zero or larger than the payload.
     #[error("padding does not fit")]
     Padding,
-}
-
-/// How loud the sender says this packet is (RFC 6464).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AudioLevel {
-    /// The sender believes there is speech in it.
-    pub voice: bool,
-    /// Level in -dBov: 0 is loudest, 127 is digital silence.
-    pub level: u8,
 }
 
 /// An RTP packet as it came. Its layout is checked by [`RtpPacket::parse`]; reading cannot fail.
@@ -155,24 +143,13 @@ impl RtpPacket {
         let at = FIXED_HEADER + usize::from(self.octet(0) & 0x0f) * 4;
         let profile = if self.octet(0) & 0x10 == 0 { None } else { read_u16(&self.bytes, at) };
         let rest = self.bytes.get(at + 4..self.payload_start).unwrap_or_default();
-        match profile {
-            Some(ONE_BYTE) => Extensions { rest, two_byte: false },
-            Some(p) if p & 0xfff0 == TWO_BYTE => Extensions { rest, two_byte: true },
-            _ => Extensions { rest: &[], two_byte: false },
-        }
+        Extensions::new(profile, rest)
     }
 
     /// The data of the extension element with this id, as negotiated by `a=extmap`.
     #[must_use]
     pub fn extension(&self, id: u8) -> Option<&[u8]> {
         self.extensions().find_map(|(found, data)| (found == id).then_some(data))
-    }
-
-    /// The level the sender wrote under this extension id (RFC 6464 §3).
-    #[must_use]
-    pub fn audio_level(&self, id: u8) -> Option<AudioLevel> {
-        let &octet = self.extension(id)?.first()?;
-        Some(AudioLevel { voice: octet & 0x80 != 0, level: octet & 0x7f })
     }
 
     /// The whole packet as it came.
@@ -183,45 +160,6 @@ impl RtpPacket {
 
     fn octet(&self, at: usize) -> u8 {
         self.bytes.get(at).copied().unwrap_or_default()
-    }
-}
-
-/// Iterator over header extension elements; see [`RtpPacket::extensions`].
-#[derive(Clone, Debug)]
-pub struct Extensions<'a> {
-    rest: &'a [u8],
-    two_byte: bool,
-}
-
-impl<'a> Iterator for Extensions<'a> {
-    type Item = (u8, &'a [u8]);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            let (&first, after) = self.rest.split_first()?;
-            if first == 0 {
-                self.rest = after; // padding (RFC 8285 §4.1.2)
-                continue;
-            }
-            let (id, len, after) = if self.two_byte {
-                let (&len, after) = after.split_first()?;
-                (first, usize::from(len), after)
-            } else {
-                // Id 15 is reserved: parsing stops there. Id 0 with a length is padding in disguise;
-                // what follows cannot be trusted either.
-                if first >> 4 == 15 || first >> 4 == 0 {
-                    self.rest = &[];
-                    return None;
-                }
-                (first >> 4, usize::from(first & 0x0f) + 1, after)
-            };
-            let Some((data, rest)) = after.split_at_checked(len) else {
-                self.rest = &[];
-                return None;
-            };
-            self.rest = rest;
-            return Some((id, data));
-        }
     }
 }
 

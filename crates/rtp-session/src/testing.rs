@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{CsrcList, PayloadType, RtpHeader, RtpPacket, RtpTime, Seq, Ssrc};
+use crate::{CsrcList, ExtensionBlock, PayloadType, RtpHeader, RtpPacket, RtpTime, Seq, Ssrc};
 
 /// A packet of payload type 96 without marker.
 pub(crate) fn packet(ssrc: u32, seq: u16, timestamp: u32, payload: &[u8]) -> RtpPacket {
@@ -24,6 +24,7 @@ pub(crate) fn marked(
         timestamp: RtpTime(timestamp),
         ssrc: Ssrc(ssrc),
         csrcs: CsrcList::EMPTY,
+        extensions: ExtensionBlock::EMPTY,
     };
     let mut bytes = header.to_bytes().as_slice().to_vec();
     bytes.extend_from_slice(payload);

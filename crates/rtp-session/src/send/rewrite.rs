@@ -7,7 +7,10 @@ use super::shift::{Shift, unwrap_near};
 use crate::clock::ticks_between;
 use crate::random::Random;
 use crate::vp8::{Descriptor, PictureId, starts_key_frame};
-use crate::{CsrcList, ExtSeq, Outbound, PayloadType, RtpHeader, RtpPacket, RtpTime, Seq, Ssrc};
+use crate::{
+    CsrcList, ExtSeq, ExtensionBlock, Outbound, PayloadType, RtpHeader, RtpPacket, RtpTime, Seq,
+    Ssrc,
+};
 
 /// A jump of the sequence numbers above this is a restart of the source (RFC 3550 §A.1 `MAX_DROPOUT`).
 const MAX_JUMP: u64 = 3000;
@@ -136,6 +139,7 @@ impl Rewrite {
             timestamp,
             ssrc: self.ssrc,
             csrcs: *csrcs,
+            extensions: ExtensionBlock::EMPTY,
         }
         .to_bytes();
         header.push(descriptor.0.get(..descriptor.1).unwrap_or_default());

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::{AudioLevel, CsrcList, Outbound, PayloadType, RtpHeader, RtpTime, Seq, Ssrc};
+use crate::{CsrcList, ExtensionBlock, Outbound, PayloadType, RtpHeader, RtpTime, Seq, Ssrc};
 
 /// Numbers the packets of one sender.
 #[derive(Clone, Debug)]
@@ -11,7 +11,6 @@ pub struct SendStream {
     payload_type: PayloadType,
     next_seq: Seq,
     first_timestamp: RtpTime,
-    audio_level_id: Option<u8>,
 }
 
 impl SendStream {
@@ -22,12 +21,7 @@ impl SendStream {
         let mut random = crate::random::Random::new(seed ^ u64::from(ssrc.0));
         let next_seq = Seq(random.next_u64() as u16);
         let first_timestamp = RtpTime(random.next_u64() as u32);
-        Self { ssrc, payload_type, next_seq, first_timestamp, audio_level_id: None }
-    }
-
-    /// The extension id negotiated for RFC 6464 levels (1 to 14), or none.
-    pub const fn set_audio_level_id(&mut self, id: Option<u8>) {
-        self.audio_level_id = id;
+        Self { ssrc, payload_type, next_seq, first_timestamp }
     }
 
     /// The next packet. `ticks` is the media time since the stream's own start, in units of its clock.
@@ -38,19 +32,23 @@ impl SendStream {
         payload: Bytes,
         csrcs: &CsrcList,
     ) -> Outbound {
-        self.build(self.payload_type, marker, ticks, payload, csrcs, None, &[])
+        let header = RtpHeader { csrcs: *csrcs, ..self.header(marker, ticks) };
+        self.number(header, &[], payload)
     }
 
-    /// As [`SendStream::packet`], with the level of the sound in it, when that extension was negotiated.
-    pub fn packet_with_level(
+    /// As [`SendStream::packet`], with header extension elements: levels ([`crate::LevelIds::write`]) and whatever
+    /// else was agreed on.
+    pub fn packet_with_extensions(
         &mut self,
         marker: bool,
         ticks: u32,
         payload: Bytes,
         csrcs: &CsrcList,
-        level: AudioLevel,
+        extensions: &ExtensionBlock,
     ) -> Outbound {
-        self.build(self.payload_type, marker, ticks, payload, csrcs, Some(level), &[])
+        let header =
+            RtpHeader { csrcs: *csrcs, extensions: *extensions, ..self.header(marker, ticks) };
+        self.number(header, &[], payload)
     }
 
     /// As [`SendStream::packet`], with a payload descriptor in front of the shared payload
@@ -63,7 +61,8 @@ impl SendStream {
         payload: Bytes,
         csrcs: &CsrcList,
     ) -> Outbound {
-        self.build(self.payload_type, marker, ticks, payload, csrcs, None, descriptor)
+        let header = RtpHeader { csrcs: *csrcs, ..self.header(marker, ticks) };
+        self.number(header, descriptor, payload)
     }
 
     /// As [`SendStream::packet`], of another payload type in the same stream: a telephone event (RFC 4733
@@ -75,35 +74,24 @@ impl SendStream {
         ticks: u32,
         payload: Bytes,
     ) -> Outbound {
-        self.build(payload_type, marker, ticks, payload, &CsrcList::EMPTY, None, &[])
+        let header = RtpHeader { payload_type, ..self.header(marker, ticks) };
+        self.number(header, &[], payload)
     }
 
-    #[allow(
-        clippy::too_many_arguments,
-        reason = "private; the public calls name every combination in use"
-    )]
-    fn build(
-        &mut self,
-        payload_type: PayloadType,
-        marker: bool,
-        ticks: u32,
-        payload: Bytes,
-        csrcs: &CsrcList,
-        level: Option<AudioLevel>,
-        descriptor: &[u8],
-    ) -> Outbound {
-        let mut header = RtpHeader {
+    fn header(&self, marker: bool, ticks: u32) -> RtpHeader {
+        RtpHeader {
             marker,
-            payload_type,
+            payload_type: self.payload_type,
             seq: self.next_seq,
             timestamp: self.first_timestamp.plus(ticks),
             ssrc: self.ssrc,
-            csrcs: *csrcs,
+            csrcs: CsrcList::EMPTY,
+            extensions: ExtensionBlock::EMPTY,
         }
-        .to_bytes();
-        if let (Some(id), Some(level)) = (self.audio_level_id, level) {
-            header.push_audio_level(id, u8::from(level.voice) << 7 | level.level.min(127));
-        }
+    }
+
+    fn number(&mut self, header: RtpHeader, descriptor: &[u8], payload: Bytes) -> Outbound {
+        let mut header = header.to_bytes();
         header.push(descriptor);
         self.next_seq = self.next_seq.next();
         Outbound { header, payload }
@@ -154,26 +142,6 @@ mod tests {
         assert!(first.marker() && !event.marker());
         assert_eq!(event.payload_type().get(), 101);
         assert_eq!(first.ssrc(), Ssrc(5));
-    }
-
-    #[test]
-    fn levels_are_written_only_when_negotiated() {
-        let mut stream = SendStream::new(Ssrc(5), PayloadType::PCMA, 1);
-        let level = AudioLevel { voice: true, level: 33 };
-        let send = |stream: &mut SendStream| {
-            let packet = stream.packet_with_level(
-                false,
-                0,
-                Bytes::from_static(b"a"),
-                &CsrcList::EMPTY,
-                level,
-            );
-            RtpPacket::parse(packet.to_bytes()).unwrap()
-        };
-        assert_eq!(send(&mut stream).extensions().count(), 0);
-        stream.set_audio_level_id(Some(3));
-        assert_eq!(send(&mut stream).audio_level(3), Some(level));
-        assert_eq!(send(&mut stream).payload_ref(), b"a");
     }
 
     #[test]
