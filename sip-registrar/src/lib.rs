@@ -12,6 +12,6 @@
 mod core;
 
 pub use crate::core::{
-    Account, AccountError, Accounts, Binding, CommandId, ConferenceName, ContactUpdate, Counters,
-    Guests, Input, Location, Output, Registrar, Settings, UpdateError, WallClock,
+    Account, AccountError, Accounts, CommandId, ConferenceName, Counters, Guests, Input, Output,
+    Registrar, Settings, StoreCommand, StoredBinding, StoredFlow, WallClock,
 };

@@ -6,56 +6,52 @@ use std::fmt;
 use sip_stack::auth::{Algorithm, Ha1};
 use thiserror::Error;
 
+/// The algorithms that an HA1 is computed for.
+const ALGORITHMS: [Algorithm; 3] = [Algorithm::Sha512_256, Algorithm::Sha256, Algorithm::Md5];
+
 /// One user who may register, and whose calls must be authenticated.
 #[derive(Clone)]
 pub struct Account {
     user: String,
-    sha256: Option<Ha1>,
-    md5: Option<Ha1>,
+    ha1: Vec<Ha1>,
 }
 
-/// An HA1 in the configuration is not what it should be.
+/// Stored HA1 values are not what they should be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AccountError {
-    /// Neither the SHA-256 nor the MD5 value is there.
-    #[error("one of ha1_sha256 and ha1_md5 is needed")]
+    /// There is none.
+    #[error("at least one HA1 is needed")]
     NoHash,
     /// Not the right number of hexadecimal digits.
-    #[error("{0} is not a hash in hexadecimal digits")]
-    BadHash(&'static str),
+    #[error("the HA1 for {0} is not a hash in hexadecimal digits")]
+    BadHash(Algorithm),
 }
 
 impl Account {
-    /// An account from a password; only its hashes are kept.
+    /// An account from a password; only its hashes, one per algorithm, are kept.
     #[must_use]
     pub fn with_password(user: &str, realm: &str, password: &str) -> Self {
-        Account {
-            user: user.to_owned(),
-            sha256: Some(Ha1::from_password(Algorithm::Sha256, user, realm, password)),
-            md5: Some(Ha1::from_password(Algorithm::Md5, user, realm, password)),
-        }
+        let ha1 = ALGORITHMS.map(|a| Ha1::from_password(a, user, realm, password)).into();
+        Account { user: user.to_owned(), ha1 }
     }
 
-    /// An account from stored hashes in hexadecimal.
+    /// An account from stored hashes in hexadecimal, for those algorithms that there is one for.
     ///
     /// # Errors
-    /// When neither is given, or one is not hexadecimal of the right length.
+    /// When there is none, or one is not hexadecimal of the right length.
     pub fn with_ha1(
         user: &str,
-        sha256: Option<&str>,
-        md5: Option<&str>,
+        stored: &[(Algorithm, Option<&str>)],
     ) -> Result<Self, AccountError> {
-        if sha256.is_none() && md5.is_none() {
+        let ha1 = stored
+            .iter()
+            .filter_map(|(algorithm, hex)| Some((*algorithm, (*hex)?)))
+            .map(|(a, hex)| Ha1::from_hex(a, hex).ok_or(AccountError::BadHash(a)))
+            .collect::<Result<Vec<_>, _>>()?;
+        if ha1.is_empty() {
             return Err(AccountError::NoHash);
         }
-        let read = |algorithm, text: Option<&str>, name| {
-            text.map(|t| Ha1::from_hex(algorithm, t).ok_or(AccountError::BadHash(name))).transpose()
-        };
-        Ok(Account {
-            user: user.to_owned(),
-            sha256: read(Algorithm::Sha256, sha256, "ha1_sha256")?,
-            md5: read(Algorithm::Md5, md5, "ha1_md5")?,
-        })
+        Ok(Account { user: user.to_owned(), ha1 })
     }
 
     /// The user name, as in digest and in `sip:USER@host`.
@@ -67,11 +63,7 @@ impl Account {
     /// The stored hash for this algorithm.
     #[must_use]
     pub fn ha1(&self, algorithm: Algorithm) -> Option<&Ha1> {
-        match algorithm {
-            Algorithm::Sha256 => self.sha256.as_ref(),
-            Algorithm::Md5 => self.md5.as_ref(),
-            Algorithm::Sha512_256 => None,
-        }
+        self.ha1.iter().find(|ha1| ha1.algorithm() == algorithm)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use sip_stack::auth::Verdict;
 use sip_stack::flow::Flow;
-use sip_stack::message::{NameAddr, Request};
+use sip_stack::message::{Host, NameAddr, Request};
 
 use super::conference::Creator;
 use super::registrar::Registrar;
@@ -56,13 +56,11 @@ impl Registrar {
         let name = from.uri.user_text().unwrap_or_default();
         let named = self.settings.accounts.taken_for(&name).map(str::to_owned);
         if request.headers.has("Authorization") {
-            let user = self.authenticate(now, request)?;
-            return match named {
-                Some(named) if named != user => {
-                    Err(Reject::new(403).because("From names another account"))
-                }
-                _ => Ok(Identity::Account(user)),
-            };
+            let user = self.authenticate(now, request, flow)?;
+            if named.as_ref() != Some(&user) && !is_anonymous(from) {
+                return Err(Reject::new(403).because("an account may call in its own name only"));
+            }
+            return Ok(Identity::Account(user));
         }
         if named.is_none() {
             if self.settings.guests.allow(flow.local.ip()) {
@@ -80,6 +78,7 @@ impl Registrar {
         &mut self,
         now: Instant,
         request: &Request,
+        _flow: &Flow,
     ) -> Result<String, Reject> {
         let accounts = &self.settings.accounts;
         let lookup = |user: &str, algorithm| {
@@ -100,4 +99,9 @@ impl Registrar {
         }
         reject
     }
+}
+
+/// Whether somebody calls without a name (RFC 3323 §4.1.1.3), which is nobody else's.
+fn is_anonymous(from: &NameAddr) -> bool {
+    from.uri.host == Host::Name("anonymous.invalid".to_owned())
 }

@@ -13,12 +13,13 @@ mod registrar;
 mod reject;
 mod route;
 mod settings;
+mod store;
 
 pub use accounts::{Account, AccountError, Accounts};
 pub use clock::WallClock;
 pub use conference::ConferenceName;
 pub use counters::Counters;
-pub use location::{Binding, ContactUpdate, Location, UpdateError};
 pub use mixer::CommandId;
 pub use registrar::{Input, Output, Registrar};
 pub use settings::{Guests, Settings};
+pub use store::{StoreCommand, StoredBinding, StoredFlow};

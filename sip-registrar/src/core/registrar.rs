@@ -14,6 +14,7 @@ use sip_stack::flow::{ConnectionId, Flow};
 use sip_stack::message::{Host, Method, Reason};
 use sip_stack::token::Tokens;
 
+use super::accounts::Accounts;
 use super::call::{Bridges, Relayed};
 use super::clock::WallClock;
 use super::conference::{ConferenceName, Directory};
@@ -22,6 +23,7 @@ use super::location::Location;
 use super::mixer::{CommandId, MixerLink};
 use super::reject::Reject;
 use super::settings::Settings;
+use super::store::{StoreCommand, StoredBinding};
 
 /// Something that happened outside.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub enum Input {
     MixerEvent(MixerEvent),
     /// The mixer's event stream is gone, or could not be opened.
     MixerDown,
+    /// These are the accounts from now on. Who has lost theirs is no longer registered.
+    Accounts(Accounts),
     /// The process was asked to end: end all calls, take no new ones.
     Stop,
 }
@@ -65,6 +69,8 @@ pub enum Output {
         /// The command.
         request: MixerRequest,
     },
+    /// Something to be kept beyond a restart.
+    Store(StoreCommand),
 }
 
 /// What a call is to us.
@@ -123,6 +129,7 @@ impl Registrar {
             Method::Register,
         ]
         .into();
+        config.supported.extend(["path".to_owned(), "outbound".to_owned()]);
         config.max_calls = settings.max_calls;
         config.capabilities = vec![("Accept".to_owned(), "application/sdp".to_owned())];
         let focus_id = tokens.hex(8);
@@ -154,6 +161,19 @@ impl Registrar {
         &self.focus_id
     }
 
+    /// Takes back a binding of an account that was kept, before anything else happens.
+    pub fn restore(&mut self, now: Instant, user: &str, binding: &StoredBinding) {
+        if self.settings.accounts.contains(user) {
+            let listen = &self.settings.listen;
+            let ours = |address| listen.contains(&address);
+            self.location.restore(now, &self.clock, user, binding, ours);
+        } else {
+            let bindings = Vec::new();
+            let gone = StoreCommand::Bindings { user: user.to_owned(), bindings };
+            self.out.push_back(Output::Store(gone));
+        }
+    }
+
     /// Takes in what happened.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
@@ -169,6 +189,7 @@ impl Registrar {
             Input::MixerReply { id, reply } => self.on_mixer_reply(now, id, reply),
             Input::MixerEvent(event) => self.on_mixer_event(now, event),
             Input::MixerDown => self.on_mixer_down(now),
+            Input::Accounts(accounts) => self.replace_accounts(accounts),
             Input::Stop => self.stop(now),
         }
         self.drain(now);
@@ -233,7 +254,16 @@ impl Registrar {
         let _ = self.endpoint.reject(now, call, reject.status, "", &reject.headers);
     }
 
-    /// Works off what the stack has to say, until it is silent.
+    fn replace_accounts(&mut self, accounts: Accounts) {
+        let registered: Vec<String> = self.location.users().map(str::to_owned).collect();
+        for user in registered.iter().filter(|user| !accounts.contains(user)) {
+            tracing::info!(user, "unregistered: the account is gone");
+            self.location.forget(user);
+        }
+        self.settings.accounts = accounts;
+    }
+
+    /// Works off what the stack has to say, until it is silent, and tells the store what follows.
     fn drain(&mut self, now: Instant) {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
@@ -243,6 +273,9 @@ impl Registrar {
                 }
                 StackOutput::Event(event) => self.on_event(now, event),
             }
+        }
+        while let Some(command) = self.location.poll_changed(&self.clock) {
+            self.out.push_back(Output::Store(command));
         }
     }
 

@@ -253,8 +253,10 @@ impl Config {
                 Some(password) => Account::with_password(&entry.user, &self.sip.realm, password),
                 None => Account::with_ha1(
                     &entry.user,
-                    entry.ha1_sha256.as_deref(),
-                    entry.ha1_md5.as_deref(),
+                    &[
+                        (Algorithm::Sha256, entry.ha1_sha256.as_deref()),
+                        (Algorithm::Md5, entry.ha1_md5.as_deref()),
+                    ],
                 )
                 .with_context(|| format!("accounts: \"{}\"", entry.user))?,
             };

@@ -162,6 +162,7 @@ impl Loop {
             match output {
                 Output::Transmit(transmit) => self.transports.send(transmit),
                 Output::Mixer { id, request } => self.mixer.send(id, request),
+                Output::Store(_) => {}
             }
         }
     }

@@ -19,6 +19,7 @@ use mixer_control::{LegRef, MixerError, MixerEvent, MixerReply, MixerRequest};
 use sdp::SessionDescription;
 use sip_registrar::{
     Account, Accounts, CommandId, Counters, Guests, Input, Output, Registrar, Settings,
+    StoreCommand,
 };
 use sip_stack::auth::{Algorithm, Credentials};
 use sip_stack::flow::{ConnectionId, Flow, Target, Transport};
@@ -73,6 +74,8 @@ pub struct Lab {
     pub commands: VecDeque<(CommandId, MixerRequest)>,
     /// Whether the mixer agrees to everything at once.
     pub willing: bool,
+    /// What was to be kept, in order.
+    pub kept: Vec<StoreCommand>,
     sent: VecDeque<(SocketAddr, Message)>,
 }
 
@@ -90,7 +93,14 @@ impl Lab {
         let now = Instant::now();
         let unix = Duration::from_secs(1_800_000_000);
         let registrar = Registrar::new(settings, now, unix, [7; 32]);
-        Lab { now, registrar, commands: VecDeque::new(), willing: false, sent: VecDeque::new() }
+        Lab {
+            now,
+            registrar,
+            commands: VecDeque::new(),
+            willing: false,
+            kept: Vec::new(),
+            sent: VecDeque::new(),
+        }
     }
 
     pub fn input(&mut self, input: Input) {
@@ -111,6 +121,7 @@ impl Lab {
                     let message = parse::message(&transmit.bytes).expect("we print what we read");
                     self.sent.push_back((to, message));
                 }
+                Output::Store(command) => self.kept.push(command),
                 Output::Mixer { id, request } => {
                     self.commands.push_back((id, request));
                     if self.willing {
@@ -231,6 +242,8 @@ pub struct Phone {
     pub from: String,
     pub to: String,
     pub cseq: u32,
+    /// Contact value; empty = the plain address of the flow.
+    pub contact: String,
     pub remote_target: Option<String>,
     branch: u32,
     tokens: Tokens,
@@ -247,6 +260,7 @@ impl Phone {
             from: format!("<sip:{user}@127.0.0.1>;tag={user}{port}"),
             to: String::new(),
             cseq: 0,
+            contact: String::new(),
             remote_target: None,
             branch: 0,
             tokens: Tokens::new([9; 32]),
@@ -284,6 +298,10 @@ impl Phone {
         let uri = self.remote_target.as_ref().unwrap_or(uri);
         let to = if self.to.is_empty() { format!("<{uri}>") } else { self.to.clone() };
         let protocol = self.flow.transport.as_str();
+        let contact = match &self.contact {
+            contact if contact.is_empty() => format!("<sip:{user}@127.0.0.1:{port}>"),
+            contact => contact.clone(),
+        };
         let kind = if body.is_empty() || headers.contains("Content-Type") {
             ""
         } else {
@@ -293,7 +311,7 @@ impl Phone {
             "{method} {uri} SIP/2.0\r\n\
              Via: SIP/2.0/{protocol} 127.0.0.1:{port};branch=z9hG4bK{user}{port}-{branch};rport\r\n\
              Max-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
-             CSeq: {cseq} {method}\r\nContact: <sip:{user}@127.0.0.1:{port}>\r\n\
+             CSeq: {cseq} {method}\r\nContact: {contact}\r\n\
              {headers}{kind}Content-Length: {}\r\n\r\n{body}",
             body.len()
         )

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use sdp::DialogSdp;
-use sip_stack::endpoint::{Answer, Body, CallId, Invite};
+use sip_stack::endpoint::{Answer, Body, CallId};
 use sip_stack::flow::Flow;
 use sip_stack::message::{NameAddr, Reason, Request, Response};
 
+use super::fork::Fork;
 use super::{Bridge, Side, sdp_of};
 use crate::core::conference::description_of;
 use crate::core::identity::Identity;
+use crate::core::location::by_preference;
 use crate::core::registrar::{Registrar, Role};
 use crate::core::reject::Reject;
 
@@ -18,7 +20,7 @@ use crate::core::reject::Reject;
 const PASSED_ON: [&str; 3] = ["Subject", "Priority", "Alert-Info"];
 
 impl Registrar {
-    /// An account is called: rings all its devices at once (RFC 3261 §16.6, parallel forking).
+    /// An account is called: its devices ring, the most wanted ones first (RFC 3261 §16.6).
     #[allow(clippy::too_many_arguments, reason = "all that an INVITE is")]
     pub(crate) fn call_account(
         &mut self,
@@ -41,50 +43,41 @@ impl Registrar {
         };
         let offer = description_of(&request.headers, &request.body)?;
         let to = request.headers.to().map_err(crate::core::register::bad_request)?;
-        let bindings: Vec<_> = self.location.bindings(now, callee).cloned().collect();
-        if bindings.is_empty() {
+        let waiting = by_preference(self.location.bindings(now, callee));
+        if waiting.is_empty() {
             return Err(Reject::new(480).because("not registered"));
         }
-
+        let mut from = from.clone();
+        from.params.remove("tag");
+        let mut headers = vec![("Max-Forwards".to_owned(), hops.to_string())];
+        for name in PASSED_ON {
+            let values = request.headers.get_all(name);
+            headers.extend(values.map(|value| (name.to_owned(), value.to_owned())));
+        }
+        let fork = Fork {
+            caller: user.clone(),
+            callee: callee.to_owned(),
+            uri: request.uri.clone(),
+            flow: *flow,
+            from,
+            to,
+            headers,
+            waiting,
+            ringing: BTreeMap::new(),
+        };
         let contact = self.contact(Some(callee), &request.uri, flow);
         let caller = self.side(flow, contact);
         let mut bridge = Bridge {
             caller,
             offer,
+            fork,
             callees: BTreeMap::new(),
             connected: None,
             best: None,
             late: None,
             change: None,
         };
-        for binding in bindings {
-            let toward = binding.flow.unwrap_or(*flow);
-            let contact = self.contact(Some(user), &request.uri, &toward);
-            let mut side = self.side(&toward, contact);
-            let body = bridge.offer.as_ref().map(|offer| {
-                let (fitted, map) = side.sdp.fit_mapped(offer);
-                side.map = Some(map);
-                Body::sdp(fitted.to_string())
-            });
-            let mut from = from.clone();
-            from.params.remove("tag");
-            let mut headers = vec![("Max-Forwards".to_owned(), hops.to_string())];
-            for name in PASSED_ON {
-                let values = request.headers.get_all(name);
-                headers.extend(values.map(|value| (name.to_owned(), value.to_owned())));
-            }
-            let invite = Invite {
-                to: to.clone(),
-                contact: Some(side.contact.clone()),
-                target: Some(binding.target()),
-                headers,
-                ..Invite::new(binding.contact.uri.clone(), from, body)
-            };
-            if let Ok(branch) = self.endpoint.invite(now, invite) {
-                self.roles.insert(branch, Role::Callee(call));
-                bridge.callees.insert(branch, side);
-            }
-        }
+        self.ring_next_group(now, call, &mut bridge);
         if bridge.callees.is_empty() {
             return Err(Reject::busy("too many calls"));
         }
@@ -94,7 +87,7 @@ impl Registrar {
         Ok(())
     }
 
-    fn side(&mut self, flow: &Flow, contact: NameAddr) -> Side {
+    pub(super) fn side(&mut self, flow: &Flow, contact: NameAddr) -> Side {
         let session_id = u64::from_str_radix(&self.tokens.hex(7), 16).unwrap_or(1);
         Side { sdp: DialogSdp::new("-", session_id, flow.local.ip()), map: None, contact }
     }
@@ -156,7 +149,8 @@ impl Registrar {
             .into_iter()
             .filter_map(|n| Some((n.to_owned(), response.headers.get(n)?.to_owned())))
             .collect();
-        self.callee_fails(now, branch, response.status, headers);
+        let undelivered = matches!(response.status, 408 | 430);
+        self.callee_fails(now, branch, response.status, headers, undelivered);
     }
 
     /// The call of a device is over: it has hung up, or could not be reached.
@@ -173,7 +167,8 @@ impl Registrar {
             return;
         }
         let cause = given.and_then(|reason| reason.cause).and_then(|c| u16::try_from(c).ok());
-        self.callee_fails(now, branch, cause.unwrap_or(480), Vec::new());
+        let status = cause.unwrap_or(480);
+        self.callee_fails(now, branch, status, Vec::new(), status == 480);
     }
 
     /// The caller has cancelled or hung up.
@@ -192,30 +187,42 @@ impl Registrar {
         branch: CallId,
         status: u16,
         headers: Vec<(String, String)>,
+        undelivered: bool,
     ) {
         let Some((call, bridge)) = self.bridge_of(branch) else { return };
         bridge.callees.remove(&branch);
+        self.roles.remove(&branch);
+        // No answer of the device: 430 and 408 of a proxy on the way (RFC 5626 §7), 480 of our own
+        // stack when nothing could be sent.
+        if undelivered && self.ring_by_other_flow(now, call, branch) {
+            return;
+        }
+        let Some(bridge) = self.bridges.0.get_mut(&call) else { return };
         let better = bridge.best.as_ref().is_none_or(|(best, _)| rank(status) < rank(*best));
         if better {
             bridge.best = Some((status, headers));
         }
-        // RFC 3261 §16.7 step 5: a 6xx is everybody's answer.
-        let rest =
-            if status >= 600 { std::mem::take(&mut bridge.callees) } else { BTreeMap::new() };
-        self.roles.remove(&branch);
-        for other in rest.into_keys() {
-            self.roles.remove(&other);
-            let _ = self.endpoint.bye(now, other, None);
+        if status >= 600 {
+            // RFC 3261 §16.7 step 5: it is everybody's answer.
+            bridge.fork.waiting.clear();
+            for other in std::mem::take(&mut bridge.callees).into_keys() {
+                self.roles.remove(&other);
+                let _ = self.endpoint.bye(now, other, None);
+            }
         }
         self.refuse_if_nobody_is_left(now, call);
     }
 
+    /// When the last of those that rang has refused, the next group is called; after the last group
+    /// the caller gets the best refusal.
     fn refuse_if_nobody_is_left(&mut self, now: Instant, call: CallId) {
-        let Some(bridge) = self.bridges.0.get_mut(&call).filter(|b| b.callees.is_empty()) else {
+        let Some(mut bridge) = self.bridges.0.remove(&call) else { return };
+        self.ring_next_group(now, call, &mut bridge);
+        if !bridge.callees.is_empty() {
+            self.bridges.0.insert(call, bridge);
             return;
-        };
+        }
         let (status, headers) = bridge.best.take().unwrap_or((502, Vec::new()));
-        self.bridges.0.remove(&call);
         self.roles.remove(&call);
         let reject = Reject { headers, ..Reject::new(status_for_caller(status)) };
         self.refuse(now, call, &reject);
@@ -262,7 +269,7 @@ fn rank(status: u16) -> u16 {
 /// are not for the caller to act on, and 503 would say that *we* are out of service (§16.7).
 fn status_for_caller(status: u16) -> u16 {
     match status {
-        300..=399 | 487 => 480,
+        300..=399 | 430 | 487 => 480,
         401 | 407 => 403,
         503 => 500,
         status => status,

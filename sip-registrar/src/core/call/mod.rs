@@ -3,6 +3,7 @@
 
 mod change;
 mod dial;
+mod fork;
 mod relay;
 
 use std::collections::BTreeMap;
@@ -15,6 +16,7 @@ use sip_stack::message::{Headers, NameAddr};
 pub(crate) use relay::Relayed;
 
 use change::Change;
+use fork::Fork;
 
 /// One side of a call: our dialog with it.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(crate) struct Bridge {
     caller: Side,
     /// What the caller's INVITE offered; nothing = the callee is to offer.
     offer: Option<SessionDescription>,
+    /// Whom to call.
+    fork: Fork,
     /// The sides that ring, or the one that has answered.
     callees: BTreeMap<CallId, Side>,
     /// Who has answered.
