@@ -1,7 +1,7 @@
 //! Codecs as an m= line names them, and when two are the same.
 
 use crate::attribute::Attributes;
-use crate::attribute::fmtp::{Fmtp, FormatParameters, OpusParameters};
+use crate::attribute::fmtp::{Events, Fmtp, FormatParameters, OpusParameters, Vp8Parameters};
 use crate::attribute::rtpmap::RtpMap;
 use crate::media::{MediaDescription, MediaKind};
 
@@ -133,6 +133,16 @@ impl Codec {
     /// What the side that stated it wishes of an Opus sender.
     pub fn opus(&self) -> Option<OpusParameters> {
         self.is_named("opus").then(|| OpusParameters::from(&self.fmtp))
+    }
+
+    /// What the side that stated it can take of VP8.
+    pub fn vp8(&self) -> Option<Vp8Parameters> {
+        self.is_named("VP8").then(|| Vp8Parameters::from(&self.fmtp))
+    }
+
+    /// The DTMF events the side that stated it understands.
+    pub fn events(&self) -> Option<Events> {
+        self.is_telephone_event().then(|| Events::from(&self.fmtp))
     }
 
     /// Appends its `a=rtpmap` and `a=fmtp`.

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use sdp::attribute::extmap::SSRC_AUDIO_LEVEL;
 use sdp::attribute::rtcp_fb::Feedback;
 use sdp::negotiate::{
     Capabilities, LocalTransport, OfferLine, Refusal, WarningCode, accept, answer, offer,
@@ -22,7 +23,7 @@ fn all() -> BTreeMap<String, String> {
             (name, std::fs::read_to_string(path).unwrap())
         })
         .collect();
-    assert!(captures.len() >= 15, "captures are missing: {:?}", captures.keys());
+    assert!(captures.len() >= 56, "captures are missing: {:?}", captures.keys());
     captures
 }
 
@@ -193,6 +194,39 @@ fn five_video_lines_are_five_tiles() {
     assert_eq!(description.media[5].port, 0);
     assert_eq!(text.matches("a=mid:").count(), 6);
     assert!(!text.contains("BUNDLE"), "{text}");
+}
+
+/// Chromium's audio levels and retransmissions, once a mixer knows them.
+#[test]
+fn chromium_gets_its_header_extensions_and_retransmissions() {
+    let text = all()["chromium-jssip-av-invite"].replace("UDP/TLS/RTP/SAVPF", "RTP/AVPF");
+    let offer = SessionDescription::parse(&text).unwrap();
+    let capabilities = Capabilities::standard(1).with_g722().with_rtx(1000).with_extension(
+        MediaKind::Audio,
+        SSRC_AUDIO_LEVEL,
+        Direction::RecvOnly,
+    );
+    let plan = answer(&offer, &capabilities).unwrap();
+    let audio = plan.lines()[0].accepted().unwrap();
+    assert_eq!(audio.receives_extension(SSRC_AUDIO_LEVEL), Some(1));
+    assert!(audio.extmap_allow_mixed);
+    let video = plan.lines()[1].accepted().unwrap();
+    let rtx = video.rtx.unwrap();
+    assert_eq!((video.codec.payload_type, rtx.send, rtx.receive), (96, 97, 97));
+    assert!(video.sources[0].rtx.is_some(), "{:?}", video.sources);
+    assert_eq!(video.sources.len(), 1);
+}
+
+/// RFC 8643 §3.1: keys in RTP/AVP are a wish; an answer without them means plain RTP.
+#[test]
+fn opportunistic_srtp_is_answered_as_plain_rtp() {
+    for name in ["baresip-srtp-invite", "linphonec-zrtp-invite"] {
+        let (description, text) = answered(&capture(name), 1);
+        assert!(description.media[0].is_live() && description.media[0].protocol.is_plain_rtp());
+        for secret in ["crypto", "fingerprint", "setup", "zrtp-hash"] {
+            assert!(!text.contains(secret), "{name}: {text}");
+        }
+    }
 }
 
 /// Our offer as the softphone makes it, answered by what Linphone and baresip answered to a like one.

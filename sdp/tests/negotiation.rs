@@ -230,9 +230,8 @@ fn each_refused_line_knows_why_and_stays() {
 #[test]
 fn nothing_in_common_is_a_warning() {
     for (media, code) in [
-        ("", WarningCode::MediaTypeNotAvailable),
         ("m=message 5020 TCP/MSRP *\n", WarningCode::MediaTypeNotAvailable),
-        ("m=audio 0 RTP/AVP 0\n", WarningCode::MediaTypeNotAvailable),
+        ("m=text 5020 RTP/AVP 98\nm=audio 0 RTP/AVP 0\n", WarningCode::MediaTypeNotAvailable),
         ("m=audio 5000 RTP/AVP 18\n", WarningCode::IncompatibleMediaFormat),
         (
             "m=audio 5000 RTP/AVP 101\na=rtpmap:101 telephone-event/8000\n",

@@ -16,7 +16,7 @@ use crate::session::SessionDescription;
 /// mean what we offered), more than one codec (the first is used), directions beyond the offered.
 ///
 /// # Errors
-/// [`Reject`] when no line was accepted: there is no session, end it.
+/// [`Reject`] when none of the lines we wanted was accepted: there is no session, end it.
 pub fn accept(
     offer: &SessionDescription,
     answer: &SessionDescription,
@@ -31,7 +31,8 @@ pub fn accept(
             media: accept_line(offer, ours, answer, index),
         })
         .collect();
-    match Reject::unless_any_accepted(&lines) {
+    let wanted = offer.media.iter().any(MediaDescription::is_live);
+    match Reject::unless_accepted(wanted, &lines) {
         Some(reject) => Err(reject),
         None => Ok(lines),
     }

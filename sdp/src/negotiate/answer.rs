@@ -43,7 +43,7 @@ pub struct WrongPortCount {
 /// so every line has its own transport (RFC 9143 §7.3.3).
 ///
 /// # Errors
-/// [`Reject`] when neither an audio nor a video line can be accepted.
+/// [`Reject`] when of the streams wanted neither an audio nor a video line can be accepted.
 pub fn answer(offer: &SessionDescription, capabilities: &Capabilities) -> Result<Answer, Reject> {
     let (mut lines, mut drafts) = (Vec::new(), Vec::new());
     let (mut audio, mut video) = (0, 0);
@@ -63,7 +63,8 @@ pub fn answer(offer: &SessionDescription, capabilities: &Capabilities) -> Result
             }
         }
     }
-    match Reject::unless_any_accepted(&lines) {
+    let wanted = offer.media.iter().any(MediaDescription::is_live);
+    match Reject::unless_accepted(wanted, &lines) {
         Some(reject) => Err(reject),
         None => Ok(Answer { lines, drafts, times: offer.times.clone() }),
     }

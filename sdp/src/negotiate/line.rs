@@ -15,7 +15,7 @@ use crate::attribute::ssrc::SsrcAttribute;
 use crate::attribute::ssrc_group::SsrcGroup;
 use crate::codec::{Codec, CodecSet};
 use crate::media::{MediaDescription, MediaKind, Protocol};
-use crate::session::SessionDescription;
+use crate::session::{Bandwidth, SessionDescription};
 
 /// One m= line after offer and answer, from our side.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +64,9 @@ pub struct NegotiatedMedia {
     pub ptime: Option<u32>,
     /// The longest packet the peer takes, milliseconds.
     pub maxptime: Option<u32>,
+    /// The most bits per second the peer likes on this line, headers included: `b=TIAS` (RFC 3890),
+    /// else `b=AS` (RFC 8866 §5.8).
+    pub bandwidth: Option<u64>,
     /// Header extensions both sides know.
     pub extensions: Vec<Extension>,
     /// Whether both sides take one-byte and two-byte header extensions in one stream.
@@ -114,6 +117,7 @@ impl NegotiatedMedia {
             feedback: agreed.feedback,
             ptime: attributes.typed::<Ptime>().map(|ptime| ptime.0),
             maxptime: attributes.typed::<MaxPtime>().map(|maxptime| maxptime.0),
+            bandwidth: bandwidth(&media.bandwidths),
             extensions: agreed.extensions,
             extmap_allow_mixed: agreed.extmap_allow_mixed,
             sources: sources(attributes),
@@ -148,6 +152,13 @@ impl NegotiatedMedia {
     fn extension(&self, uri: &str) -> Option<&Extension> {
         self.extensions.iter().find(|map| map.uri == uri)
     }
+}
+
+/// TIAS says the same as AS without a guess at headers, so it goes first.
+fn bandwidth(lines: &[Bandwidth]) -> Option<u64> {
+    let named = |kind: &str| lines.iter().find(|line| line.kind.eq_ignore_ascii_case(kind));
+    let bits = named("TIAS").map(|line| line.value);
+    bits.or_else(|| named("AS").map(|line| line.value.saturating_mul(1000)))
 }
 
 /// How video packets are repeated in a stream of their own (RFC 4588 §4).

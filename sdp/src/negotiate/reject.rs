@@ -19,9 +19,10 @@ pub struct Reject {
 }
 
 impl Reject {
-    /// `None` if an audio or video line was accepted, else the most telling reason.
-    pub(super) fn unless_any_accepted(lines: &[NegotiatedLine]) -> Option<Self> {
-        if lines.iter().any(|line| line.media.is_ok()) {
+    /// `None` if an audio or video line was accepted, or none was `wanted` (RFC 3264 §5: an offer may
+    /// have no streams, or only disabled ones); else the most telling reason.
+    pub(super) fn unless_accepted(wanted: bool, lines: &[NegotiatedLine]) -> Option<Self> {
+        if !wanted || lines.iter().any(|line| line.media.is_ok()) {
             return None;
         }
         let because = |refusal| lines.iter().any(|line| line.media == Err(refusal));
