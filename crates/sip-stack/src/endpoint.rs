@@ -31,6 +31,7 @@
 mod config;
 mod event;
 mod ids;
+mod inspect;
 mod receive;
 mod requests;
 

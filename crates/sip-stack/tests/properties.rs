@@ -6,12 +6,13 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use sip_stack::framing::{Framed, StreamFramer};
 use sip_stack::message::{
-    AuthParams, Headers, Message, Method, NameAddr, Request, Uri, Value, Via, build, parse,
+    AuthParams, Headers, Message, Method, NameAddr, Request, Uri, Value, Via, build, multipart,
+    parse,
 };
 
-const SEED: &str = "INVITE sip:a;x@h.example:5060;lr?s=1 SIP/2.0\r\n\
+const SEED: &str = "INVITE sip:a;x@h.example:5060;lr SIP/2.0\r\n\
     v: SIP/2.0/UDP [::1]:5;branch=z9hG4bK1, SIP/2.0/TCP b;rport\r\nFrom: \"A \\\" b\" <sip:a@h>;tag=1\r\n\
-    t: sip:b@h\r\ni: 1@h\r\nCSeq: 1 INVITE\r\nm: <sip:a@h>;q=1,<tel:1>\r\nRoute: <sip:p;lr>\r\n\
+    t: sip:b@h\r\ni: 1@h\r\nCSeq: 1 INVITE\r\nm: <sip:a@h?s=1>;q=1,<tel:1>\r\nRoute: <sip:p;lr>\r\n\
     Authorization: Digest username=\"a\", nc=00000001\r\nk: a, b\r\n c\r\nl: 3\r\n\r\nabcd";
 
 /// Reads every typed view there is.
@@ -27,6 +28,9 @@ fn check(bytes: Bytes) {
     match parse::message(&bytes) {
         Ok(message) => {
             touch(message.headers());
+            if let Ok(Some(content_type)) = message.headers().content_type() {
+                let _ = multipart::parts(&content_type, message.body());
+            }
             let printed = message.to_bytes();
             if printed.len() > 65_000 {
                 return; // names grow when compact ones are spelled out
@@ -54,10 +58,21 @@ fn check(bytes: Bytes) {
     while let Ok(Some(_)) = framer.next() {}
 }
 
+/// The message above, and those of RFC 4475 and RFC 5118.
+fn seeds() -> Vec<Vec<u8>> {
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/torture");
+    let files =
+        ["rfc4475", "rfc5118"].iter().flat_map(|rfc| std::fs::read_dir(dir.join(rfc)).unwrap());
+    let mut paths: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    let torture = paths.iter().map(|path| std::fs::read(path).unwrap());
+    std::iter::once(SEED.as_bytes().to_vec()).chain(torture).collect()
+}
+
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let edit = (any::<prop::sample::Index>(), 0u8..4, any::<u8>());
-    prop::collection::vec(edit, 1..12).prop_map(|edits| {
-        let mut bytes = SEED.as_bytes().to_vec();
+    let seed = prop::sample::select(seeds());
+    (seed, prop::collection::vec(edit, 1..12)).prop_map(|(mut bytes, edits)| {
         for (at, kind, byte) in edits {
             let at = at.index(bytes.len());
             match kind {

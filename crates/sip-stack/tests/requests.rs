@@ -125,9 +125,15 @@ fn options_says_what_we_can_do() {
 
 #[test]
 fn what_is_refused_before_the_owner_hears_of_it() {
-    let rows: [(&str, String, u16); 10] = [
-        ("no hops left", text("OPTIONS", "z9hG4bK1", 1, "Max-Forwards: 0\r\n"), 483),
-        ("no hops left", text("INVITE", "z9hG4bK2", 1, "Max-Forwards: 0\r\n"), 483),
+    let unknown = "Content-Type: text/x\r\nContent-Length: 1\r\n\r\nx";
+    let zipped = "Content-Type: text/x\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx";
+    let tel = text("INVITE", "z9hG4bKc", 1, "").replace("INVITE sip:", "INVITE tel:");
+    let rows: [(&str, String, u16); 13] = [
+        ("unknown method", text("DANCE", "z9hG4bK1", 1, ""), 501),
+        ("unknown scheme", tel, 416),
+        ("unknown body", text("INVITE", "z9hG4bK2", 1, unknown), 415),
+        ("compressed", text("MESSAGE", "z9hG4bKd", 1, zipped), 415),
+        ("takes no SDP", text("INVITE", "z9hG4bKe", 1, "Accept: text/x, text/y;q=1\r\n"), 406),
         ("unknown extension", text("INVITE", "z9hG4bK3", 1, "Require: 100rel\r\n"), 420),
         ("unknown dialog", with_to_tag("INVITE", "z9hG4bK4", 1, "no", ""), 481),
         ("unknown dialog", with_to_tag("BYE", "z9hG4bK5", 1, "no", ""), 481),
@@ -145,6 +151,8 @@ fn what_is_refused_before_the_owner_hears_of_it() {
         if status == 420 {
             assert_eq!(sent[0].headers.get("Unsupported"), Some("100rel"));
         }
+        assert_eq!(sent[0].headers.has("Allow"), status == 501, "{why}");
+        assert_eq!(sent[0].headers.has("Accept-Encoding"), status == 415, "{why}");
         assert!(world.take(A).is_empty(), "{why}");
         if request.starts_with("INVITE") {
             world.raw(A, peer(), &text("ACK", "z9hG4bK2", 1, ""));

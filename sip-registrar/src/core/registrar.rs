@@ -131,7 +131,6 @@ impl Registrar {
         .into();
         config.supported.extend(["path".to_owned(), "outbound".to_owned()]);
         config.max_calls = settings.max_calls;
-        config.capabilities = vec![("Accept".to_owned(), "application/sdp".to_owned())];
         let focus_id = tokens.hex(8);
         Registrar {
             endpoint: Endpoint::new(config, tokens.seed()),

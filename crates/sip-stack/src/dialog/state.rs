@@ -28,7 +28,12 @@ impl Dialog {
     pub(crate) fn as_server(request: &Request, local_tag: &str, local_seq: u32) -> Option<Self> {
         let headers = &request.headers;
         let remote = headers.from().ok()?;
-        let remote_target = headers.contacts().ok()?.into_iter().next()?.uri;
+        let remote_target = match headers.contacts().ok()?.into_iter().next() {
+            Some(contact) => contact.uri,
+            // a client of RFC 2543 need not send one and is reached by its From (RFC 4475 §3.4.1)
+            None if headers.via_top().ok()?.rfc3261_branch().is_none() => remote.uri.clone(),
+            None => return None,
+        };
         Some(Self {
             id: DialogId {
                 call_id: headers.call_id().ok()?.to_owned(),

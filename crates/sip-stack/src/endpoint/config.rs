@@ -21,6 +21,9 @@ pub struct EndpointConfig {
     /// Option tags understood; goes into `Supported`. A request that requires another one is
     /// answered 420 (RFC 3261 §8.2.2.3).
     pub supported: Vec<String>,
+    /// Media types of bodies understood in INVITE and UPDATE; goes into `Accept`. A request with
+    /// another one that it wants understood is answered 415 (RFC 3261 §8.2.3).
+    pub accept: Vec<String>,
     /// Further headers put into every INVITE, 2xx to INVITE and 2xx to OPTIONS, for example
     /// `Allow-Events`.
     pub capabilities: Vec<(String, String)>,
@@ -77,6 +80,7 @@ impl EndpointConfig {
                 Method::Message,
             ],
             supported: vec!["timer".to_owned()],
+            accept: vec!["application/sdp".to_owned()],
             capabilities: Vec::new(),
             timers: TimerValues::default(),
             session_timer: Some(SessionTimerConfig::default()),

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::ids::{CallId, ClientTransactionId, ServerTransactionId, TransmitId};
 use crate::auth::Credentials;
 use crate::flow::{Flow, Target};
+use crate::message::multipart::body_of_type;
 use crate::message::{Headers, NameAddr, Reason, Request, Response, Uri};
 
 /// Something for the shell or the owner. Drain them with
@@ -227,6 +228,14 @@ impl Body {
     pub fn of(headers: &Headers, bytes: &Bytes) -> Option<Self> {
         let content_type = headers.get("Content-Type").unwrap_or_default().to_owned();
         (!bytes.is_empty()).then(|| Self { content_type, bytes: bytes.clone() })
+    }
+
+    /// The part of type `name`: all of it, or one part of a multipart (see
+    /// [`body_of_type`](crate::message::multipart::body_of_type)).
+    #[must_use]
+    pub fn of_type(&self, name: &str) -> Option<Bytes> {
+        let headers: Headers = [("Content-Type", &self.content_type)].into_iter().collect();
+        body_of_type(&headers, &self.bytes, name)
     }
 }
 

@@ -49,19 +49,8 @@ impl Endpoint {
         request: Request,
         flow: Flow,
     ) {
-        if request.headers.max_forwards() == Ok(Some(0)) {
-            let _ = self.respond_status(now, id, 483, "");
-            return;
-        }
-        let unknown: Vec<&str> = request
-            .headers
-            .get_all("Require")
-            .filter(|tag| !tag.is_empty())
-            .filter(|tag| !self.supported().any(|known| known.eq_ignore_ascii_case(tag)))
-            .collect();
-        if !unknown.is_empty() {
-            let unsupported = [("Unsupported".to_owned(), unknown.join(", "))];
-            self.respond_with(now, id, 420, "", &unsupported);
+        if let Err(refusal) = self.inspect(&request) {
+            self.respond_with(now, id, refusal.status, refusal.reason, &refusal.headers);
             return;
         }
         let known = DialogId::of_request(&request);
@@ -224,7 +213,7 @@ impl Endpoint {
 
     /// Sends a response that no transaction remembers.
     fn respond_stateless(&mut self, response: &Response, flow: &Flow) {
-        let Ok(via) = response.headers.via_top() else { return };
+        let Some(via) = response.headers.via_to_refuse() else { return };
         let target = Target::Flow(flow::response_flow(&via, flow));
         let id = TransmitId(Origin::Nobody);
         self.layer.push_transmit(Transmit { id, target, bytes: response.to_bytes() });

@@ -211,10 +211,11 @@ impl Endpoint {
         self.layer.respond(now, transaction, &response);
     }
 
-    /// Adds Allow, Supported and the configured further headers, for an owner that answers OPTIONS with
+    /// Adds Allow, Accept, Supported and the configured further headers, for an owner that answers OPTIONS with
     /// a Contact of its own.
     pub fn describe_capabilities(&self, headers: &mut Headers) {
         self.describe_methods(headers);
+        headers.push("Accept", self.config.accept.join(", "));
         let supported: Vec<&str> = self.supported().collect();
         headers.push("Supported", supported.join(", "));
         for (name, value) in &self.config.capabilities {

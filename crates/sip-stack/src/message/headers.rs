@@ -285,6 +285,11 @@ impl Headers {
         Via::parse(text).ok_or(HeaderError::Malformed("Via"))
     }
 
+    /// The topmost Via of a request that is only to be refused: its version may be another one.
+    pub(crate) fn via_to_refuse(&self) -> Option<Via> {
+        self.get("Via").and_then(Via::of_any_version)
+    }
+
     /// All Via values, topmost first.
     pub fn vias(&self) -> Result<Vec<Via>, HeaderError> {
         self.every("Via", Via::parse)

@@ -8,6 +8,7 @@ mod dialog_ref;
 mod grammar;
 mod headers;
 mod method;
+pub mod multipart;
 mod name_addr;
 mod params;
 pub mod parse;
@@ -77,6 +78,14 @@ impl Message {
         match self {
             Message::Request(request) => &request.headers,
             Message::Response(response) => &response.headers,
+        }
+    }
+
+    /// The body of either kind.
+    pub fn body(&self) -> &Bytes {
+        match self {
+            Message::Request(request) => &request.body,
+            Message::Response(response) => &response.body,
         }
     }
 }

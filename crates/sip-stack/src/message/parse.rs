@@ -57,7 +57,7 @@ pub struct PartialRequest {
 /// [`crate::framing::StreamFramer`].
 ///
 /// A message that parses has a good topmost Via, From, To, Call-ID and CSeq, and a request also good
-/// Contact, Route, Record-Route and Max-Forwards values where it has any. The body is cut at
+/// values of all its Via, Contact, Route, Record-Route and Max-Forwards headers. The body is cut at
 /// Content-Length; without that header it is the rest (RFC 3261 §18.3).
 pub fn message(bytes: &Bytes) -> Result<Message, ParseError> {
     let fail = |kind| ParseError { kind, partial: None };
@@ -75,17 +75,9 @@ pub fn message(bytes: &Bytes) -> Result<Message, ParseError> {
     let start_line = lines.next().ok_or(fail(ParseErrorKind::StartLine))?;
     let start = start_line_of(&start_line).map_err(fail)?;
 
-    let mut error = (!complete).then_some(ParseErrorKind::Truncated);
-    let mut headers = Headers::new();
-    for line in lines {
-        if headers.len() >= MAX_HEADERS {
-            error = Some(ParseErrorKind::TooLarge);
-            break;
-        }
-        match header_line(&line) {
-            Some((name, value)) => headers.push(name, value),
-            None => error = error.or(Some(ParseErrorKind::HeaderLine)),
-        }
+    let (headers, mut error) = header_lines(lines);
+    if !complete {
+        error = Some(ParseErrorKind::Truncated);
     }
     if let Start::Request(_, uri) = &start {
         error = uri.as_ref().err().copied().or(error);
@@ -108,12 +100,35 @@ pub fn message(bytes: &Bytes) -> Result<Message, ParseError> {
             Ok(Message::Response(Response { status, reason, headers, body }))
         }
         (Err(kind), Start::Request(method, _)) | (Ok(_), Start::Request(method, Err(kind))) => {
-            let answerable = headers.via_top().is_ok() && method != Method::Ack;
+            let answerable = headers.via_to_refuse().is_some() && method != Method::Ack;
             let partial = answerable.then(|| Box::new(PartialRequest { method, headers }));
             Err(ParseError { kind, partial })
         }
         (Err(kind), Start::Response(..)) => Err(fail(kind)),
     }
+}
+
+/// Reads header lines alone, as they stand before a part of a multipart body. The empty line that ends
+/// them may be there or not.
+pub(crate) fn headers(head: &[u8]) -> Result<Headers, ParseErrorKind> {
+    let (headers, error) = header_lines(lines(head));
+    error.map_or(Ok(headers), Err)
+}
+
+/// The headers that can be read, and what is wrong with the others.
+fn header_lines(lines: impl IntoIterator<Item = String>) -> (Headers, Option<ParseErrorKind>) {
+    let mut headers = Headers::new();
+    let mut error = None;
+    for line in lines {
+        if headers.len() >= MAX_HEADERS {
+            return (headers, Some(ParseErrorKind::TooLarge));
+        }
+        match header_line(&line) {
+            Some((name, value)) => headers.push(name, value),
+            None => error = Some(ParseErrorKind::HeaderLine),
+        }
+    }
+    (headers, error)
 }
 
 /// The length of start line and headers with the empty line that ends them; `None` if that has not
@@ -179,6 +194,8 @@ fn start_line_of(line: &str) -> Result<Start, ParseErrorKind> {
         return Ok(Start::Response(status, reason.to_owned()));
     }
     let method = Method::from_token(first).ok_or(ParseErrorKind::StartLine)?;
+    // blanks at the end of the line are no part of anything (RFC 4475 §3.1.2.10)
+    let rest = rest.trim_end_matches(' ');
     let (uri, version) = rest.rsplit_once(' ').ok_or(ParseErrorKind::StartLine)?;
     if !version.get(..4).is_some_and(|s| s.eq_ignore_ascii_case("SIP/")) {
         return Err(ParseErrorKind::StartLine);
@@ -188,6 +205,8 @@ fn start_line_of(line: &str) -> Result<Start, ParseErrorKind> {
     }
     // blanks around or inside the URI are a fault to be answered with 400 (RFC 4475 §3.1.2.9)
     let uri = if uri.contains([' ', '\t']) { None } else { Uri::parse(uri) };
+    // headers may stand in a URI to be called, not in one that is called (§3.1.2.11)
+    let uri = uri.filter(|uri| uri.headers.is_empty());
     Ok(Start::Request(method, uri.ok_or(ParseErrorKind::RequestUri)))
 }
 
@@ -211,6 +230,7 @@ fn check(start: &Start, headers: &Headers) -> Result<(), ParseErrorKind> {
         if cseq.method != *method {
             return Err(ParseErrorKind::MethodMismatch);
         }
+        headers.vias()?;
         headers.max_forwards()?;
         headers.contacts()?;
         headers.routes()?;

@@ -18,8 +18,11 @@ impl Host {
     /// Reads a name, an IPv4 address or an IPv6 reference in brackets.
     pub fn parse(text: &str) -> Option<Host> {
         if let Some(inner) = text.strip_prefix('[') {
-            let address: Ipv6Addr = inner.strip_suffix(']')?.parse().ok()?;
-            return Some(Host::Ip(address.into()));
+            let inner = inner.strip_suffix(']')?;
+            // the grammar of RFC 3261 lets `:::` come before an IPv4 tail (RFC 5118 §4.10)
+            let address =
+                inner.parse::<Ipv6Addr>().or_else(|_| inner.replacen(":::", "::", 1).parse());
+            return Some(Host::Ip(address.ok()?.into()));
         }
         if let Ok(address) = text.parse() {
             // a bare IPv6 address is outside the grammar, but some clients put it into `received`

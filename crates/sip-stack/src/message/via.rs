@@ -32,10 +32,19 @@ impl Via {
 
     /// Reads one value; white space around the slashes is allowed.
     pub fn parse(text: &str) -> Option<Via> {
+        Via::read(text).filter(|(_, version)| *version == "2.0").map(|(via, _)| via)
+    }
+
+    /// Reads one value of any version of SIP, to answer 505 to where it leads.
+    pub(crate) fn of_any_version(text: &str) -> Option<Via> {
+        Via::read(text).map(|(via, _)| via)
+    }
+
+    fn read(text: &str) -> Option<(Via, &str)> {
         let mut parts = text.splitn(3, '/');
         let name = grammar::trim(parts.next()?);
         let version = grammar::trim(parts.next()?);
-        if !name.eq_ignore_ascii_case("SIP") || version != "2.0" {
+        if !name.eq_ignore_ascii_case("SIP") {
             return None;
         }
         let rest = grammar::trim(parts.next()?);
@@ -46,7 +55,7 @@ impl Via {
         let (sent_by, params) = rest.split_once(';').unwrap_or((rest, ""));
         let (host, port) = uri::host_port(sent_by)?;
         let transport = transport.to_ascii_uppercase();
-        Some(Via { transport, host, port, params: Params::parse(params)? })
+        Some((Via { transport, host, port, params: Params::parse(params)? }, version))
     }
 
     /// The branch, if it is not empty.

@@ -176,7 +176,9 @@ impl Registrar {
             }
         };
         let (Some((offer, map)), Some(peer)) = (late, bridge.peer(call, side)) else { return };
-        let answer = body.and_then(|b| SessionDescription::from_bytes(&b.bytes).ok());
+        let answer = body
+            .and_then(|b| b.of_type("application/sdp"))
+            .and_then(|sdp| SessionDescription::from_bytes(&sdp).ok());
         let fitted = answer.and_then(|answer| {
             let toward = bridge.side_mut(call, peer)?;
             Some(toward.sdp.answer_mapped(&offer, &answer, &map))

@@ -8,9 +8,11 @@ mod relay;
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use sdp::dialog_sdp::LineMap;
 use sdp::{DialogSdp, SessionDescription};
 use sip_stack::endpoint::CallId;
+use sip_stack::message::multipart::body_of_type;
 use sip_stack::message::{Headers, NameAddr};
 
 pub(crate) use relay::Relayed;
@@ -77,7 +79,6 @@ impl Bridge {
 }
 
 /// The session description of a message, if it has one that can be read.
-fn sdp_of(headers: &Headers, body: &[u8]) -> Option<SessionDescription> {
-    let is_sdp = headers.content_type().ok().flatten().is_some_and(|t| t.is("application/sdp"));
-    is_sdp.then(|| SessionDescription::from_bytes(body).ok()).flatten()
+fn sdp_of(headers: &Headers, body: &Bytes) -> Option<SessionDescription> {
+    SessionDescription::from_bytes(&body_of_type(headers, body, "application/sdp")?).ok()
 }

@@ -2,10 +2,12 @@
 
 use std::time::Instant;
 
+use bytes::Bytes;
 use mixer_control::{JoinRequest, LegDescription, LegRef, MixerError, MixerRequest};
 use sdp::{DialogSdp, SessionDescription};
 use sip_stack::endpoint::{Answer, Body, CallId};
 use sip_stack::flow::Flow;
+use sip_stack::message::multipart::body_of_type;
 use sip_stack::message::{NameAddr, Reason, Request};
 
 use super::directory::Full;
@@ -131,8 +133,8 @@ impl Registrar {
         }
         // RFC 3264 §4: an offer in the 2xx must be answered in the ACK.
         let answer = body
-            .filter(|b| b.content_type.to_ascii_lowercase().starts_with("application/sdp"))
-            .and_then(|b| SessionDescription::from_bytes(&b.bytes).ok());
+            .and_then(|b| b.of_type("application/sdp"))
+            .and_then(|sdp| SessionDescription::from_bytes(&sdp).ok());
         let Some(answer) = answer else {
             self.end_call(now, call, Reason::sip(400, "no answer in ACK"));
             return;
@@ -173,20 +175,17 @@ impl Registrar {
 /// The session description a request brings. None is no fault: the peer wants our offer.
 pub(crate) fn description_of(
     headers: &sip_stack::message::Headers,
-    body: &[u8],
+    body: &Bytes,
 ) -> Result<Option<SessionDescription>, Reject> {
     if body.is_empty() {
         return Ok(None);
     }
-    let is_sdp = headers.content_type().ok().flatten().is_some_and(|t| t.is("application/sdp"));
-    let encoded =
-        headers.get("Content-Encoding").is_some_and(|e| !e.eq_ignore_ascii_case("identity"));
-    if !is_sdp || encoded {
+    let Some(sdp) = body_of_type(headers, body, "application/sdp") else {
         return Err(Reject::new(415)
             .with("Accept", "application/sdp")
             .with("Accept-Encoding", "identity"));
-    }
-    SessionDescription::from_bytes(body)
+    };
+    SessionDescription::from_bytes(&sdp)
         .map(Some)
         .map_err(|error| Reject::new(400).because(&format!("session description: {error}")))
 }

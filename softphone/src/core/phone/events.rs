@@ -49,13 +49,13 @@ impl Phone {
             E::Rejected { response, .. } => self.rejected(now, &response),
             E::Reinvite { call, request } => self.reinvited(now, call, &request),
             E::ReinviteAnswered { response, .. } => {
-                if let Ok(lines) = self.call.answered(&text(&response.body)) {
+                if let Ok(lines) = self.call.answered(&description(response.body_of_type(SDP))) {
                     let lines = lines.to_vec();
                     self.event(Event::Media(lines));
                 }
             }
             E::Ack { body: Some(body), .. } => {
-                if let Ok(lines) = self.call.answered(&text(&body.bytes)) {
+                if let Ok(lines) = self.call.answered(&description(body.of_type(SDP))) {
                     let lines = lines.to_vec();
                     self.event(Event::Media(lines));
                 }
@@ -88,7 +88,7 @@ impl Phone {
         self.liveness = Some(Liveness::new(now));
         let contacts = response.headers.contacts().unwrap_or_default();
         self.focus = contacts.iter().any(|contact| contact.params.has("isfocus"));
-        match self.call.answered(&text(&response.body)) {
+        match self.call.answered(&description(response.body_of_type(SDP))) {
             Ok(lines) => {
                 let lines = lines.to_vec();
                 self.event(Event::Media(lines));
@@ -123,7 +123,7 @@ impl Phone {
             let _gone = self.endpoint.answer_reinvite(now, call, answer);
             return;
         }
-        match self.call.answer(&text(&request.body)) {
+        match self.call.answer(&description(request.body_of_type(SDP))) {
             Ok(answer) => {
                 let answer = Answer::with_body(Body::sdp(answer));
                 if self.endpoint.answer_reinvite(now, call, answer).is_ok() {
@@ -188,6 +188,14 @@ impl Phone {
         }
         200
     }
+}
+
+/// What we describe sessions in.
+const SDP: &str = "application/sdp";
+
+/// The description of a message; empty, and so malformed, if it has none.
+fn description(body: Option<Bytes>) -> String {
+    body.as_ref().map(|body| text(body).into_owned()).unwrap_or_default()
 }
 
 fn text(body: &Bytes) -> std::borrow::Cow<'_, str> {
