@@ -41,7 +41,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::dialog::{CallTimer, Calls, DialogId, Stage};
-use crate::flow::{ConnectionId, Flow};
+use crate::flow::{ConnectionId, Flow, Hop, Target};
 use crate::message::{Method, parse};
 use crate::token::Tokens;
 use crate::transaction::layer::Layer;
@@ -117,6 +117,25 @@ impl Endpoint {
         self.settle(now);
     }
 
+    /// A [`Transmit`] was for a hop by name, and nothing was sent: the name leads to these `hops`, best
+    /// first, all with addresses (RFC 3263). `bytes` are those of the transmit.
+    ///
+    /// A request goes to the first, and to the next when one is unreachable, gives no answer, or is
+    /// unavailable (RFC 3263 §4.3).
+    pub fn handle_resolved(&mut self, now: Instant, id: TransmitId, hops: Vec<Hop>, bytes: Bytes) {
+        match (id.0, hops.first().cloned()) {
+            (_, None) => self.handle_send_failed(now, id),
+            (Origin::Client(id), _) => {
+                self.layer.client_resolved(now, id, hops, &mut self.tokens);
+                self.settle(now);
+            }
+            (_, Some(first)) => {
+                let target = Target::Hop(first);
+                self.layer.push_transmit(Transmit { id, target, bytes });
+            }
+        }
+    }
+
     /// A [`Transmit`] could not be made: refused, unreachable, or no such name.
     pub fn handle_send_failed(&mut self, now: Instant, id: TransmitId) {
         match id.0 {
@@ -130,7 +149,7 @@ impl Endpoint {
 
     /// Runs what is due; always safe, also early.
     pub fn handle_timeout(&mut self, now: Instant) {
-        self.layer.handle_timeout(now);
+        self.layer.handle_timeout(now, &mut self.tokens);
         self.settle(now);
         while let Some((id, timer)) = self.call_timers.pop_expired(now) {
             self.call_timer(now, id, timer);

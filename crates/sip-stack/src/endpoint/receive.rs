@@ -19,7 +19,7 @@ impl Endpoint {
                 self.receive_request(now, request, flow);
             }
             Message::Response(response) => {
-                let user = self.layer.receive_response(now, response);
+                let user = self.layer.receive_response(now, response, &mut self.tokens);
                 if let Some(ClientUser::Call(call, _) | ClientUser::InDialog(call)) = user {
                     self.note_flow(call, flow);
                 }

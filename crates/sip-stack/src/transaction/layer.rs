@@ -2,6 +2,7 @@
 //! which what arrives is matched.
 
 mod clients;
+mod failover;
 mod servers;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -13,6 +14,7 @@ use crate::endpoint::{
     Alive, CallId, ClientTransactionId, EndpointConfig, Failure, ServerTransactionId, Transmit,
 };
 use crate::message::{Host, Response};
+use crate::token::Tokens;
 
 use clients::ClientTransaction;
 use servers::ServerTransaction;
@@ -124,10 +126,10 @@ impl Layer {
         self.timers.next()
     }
 
-    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+    pub(crate) fn handle_timeout(&mut self, now: Instant, tokens: &mut Tokens) {
         while let Some(key) = self.timers.pop_expired(now) {
             match key {
-                TimerKey::Client(id, timer) => self.client_timer(now, id, timer),
+                TimerKey::Client(id, timer) => self.client_timer(now, id, timer, tokens),
                 TimerKey::Server(id, timer) => self.server_timer(now, id, timer),
             }
         }

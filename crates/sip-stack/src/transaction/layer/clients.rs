@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::failover::{Alternatives, When};
 use super::{ClientUser, Layer, News, TimerKey};
 use crate::endpoint::{ClientTransactionId, Failure, Origin, Transmit, TransmitId};
 use crate::flow::{Hop, Target, Transport};
@@ -85,17 +86,34 @@ impl Machine {
 #[derive(Debug)]
 pub(super) struct ClientTransaction {
     machine: Machine,
-    key: ClientKey,
-    user: ClientUser,
-    target: Target,
+    pub(super) key: ClientKey,
+    pub(super) user: ClientUser,
+    pub(super) target: Target,
     /// With our Via on top; the ACK and the CANCEL are made of it.
-    request: Request,
+    pub(super) request: Request,
     bytes: Bytes,
-    /// Where else to try if the target cannot be reached, the next one last.
-    alternatives: Vec<Target>,
+    pub(super) alternatives: Alternatives,
 }
 
 impl ClientTransaction {
+    /// Whether nothing came back, so that the request may as well go elsewhere.
+    pub(super) fn has_no_response(&self) -> bool {
+        self.machine.is_unanswered()
+    }
+
+    /// Whether a final response may still come.
+    pub(super) fn is_pending(&self) -> bool {
+        self.machine.is_pending()
+    }
+
+    pub(super) fn response(&mut self, status: u16) -> Vec<Action> {
+        self.machine.response(status)
+    }
+
+    pub(super) fn transport_error(&mut self) -> Vec<Action> {
+        self.machine.transport_error()
+    }
+
     /// Whether no final response has come yet.
     pub(super) fn is_unanswered(&self) -> bool {
         match &self.machine {
@@ -165,7 +183,7 @@ impl Layer {
         }
         let target = transaction.target.clone();
         let id = ClientTransactionId(self.new_id());
-        self.install(now, id, cancel, target, ClientUser::Nobody, Vec::new());
+        self.install(now, id, cancel, target, ClientUser::Nobody, Alternatives::default());
         true
     }
 
@@ -199,6 +217,7 @@ impl Layer {
         &mut self,
         now: Instant,
         response: Response,
+        tokens: &mut Tokens,
     ) -> Option<ClientUser> {
         // More than one Via: the response has lost its way (RFC 3261 §8.1.3.3).
         let ours = response.headers.get_all("Via").nth(1).is_none();
@@ -207,16 +226,26 @@ impl Layer {
             tracing::trace!(status = response.status, "stray response dropped");
             return None;
         };
-        let transaction = self.clients.get_mut(&id)?;
-        let user = transaction.user;
-        let actions = transaction.machine.response(response.status);
+        let user = self.clients.get(&id)?.user;
+        let response = self.fail_over_503(now, id, response, tokens)?;
+        let actions = self.clients.get_mut(&id)?.machine.response(response.status);
         self.run_client(now, id, actions, Some(response));
         Some(user)
     }
 
-    pub(super) fn client_timer(&mut self, now: Instant, id: ClientTransactionId, timer: Timer) {
+    pub(super) fn client_timer(
+        &mut self,
+        now: Instant,
+        id: ClientTransactionId,
+        timer: Timer,
+        tokens: &mut Tokens,
+    ) {
         if timer == Timer::Abandon {
             self.remove_client(id);
+            return;
+        }
+        let is_limit = matches!(timer, Timer::B | Timer::F);
+        if is_limit && self.fail_over(now, id, When::Unavailable, tokens) {
             return;
         }
         let Some(transaction) = self.clients.get_mut(&id) else { return };
@@ -234,39 +263,21 @@ impl Layer {
         }
     }
 
-    /// The transport could not send a request.
-    pub(crate) fn client_send_failed(
-        &mut self,
-        now: Instant,
-        id: ClientTransactionId,
-        tokens: &mut Tokens,
-    ) {
-        let Some(transaction) = self.clients.get_mut(&id) else { return };
-        let unanswered = transaction.machine.is_unanswered();
-        let Some(target) = transaction.alternatives.pop().filter(|_| unanswered) else {
-            let actions = transaction.machine.transport_error();
-            self.run_client(now, id, actions, None);
-            return;
-        };
-        transaction.target = target;
-        let mut request = transaction.request.clone();
-        request.headers.remove_first("Via");
-        self.restart_client(now, id, request, tokens);
-    }
-
     #[allow(clippy::too_many_arguments, reason = "all of a transaction; called from two places")]
-    fn launch(
+    pub(super) fn launch(
         &mut self,
         now: Instant,
         id: ClientTransactionId,
         mut request: Request,
         target: Target,
-        mut alternatives: Vec<Target>,
+        mut alternatives: Alternatives,
         user: ClientUser,
         branch: &str,
     ) {
         let (target, by_udp) = self.stamp(&mut request, target, branch);
-        alternatives.extend(by_udp);
+        if let Some(by_udp) = by_udp {
+            alternatives.push_front(by_udp, When::Unreachable);
+        }
         self.install(now, id, request, target, user, alternatives);
     }
 
@@ -290,7 +301,7 @@ impl Layer {
         };
         let via = Via::new(first.as_str(), host, Some(port), branch);
         request.headers.prepend("Via", &via);
-        if prescribed.is_some() {
+        if prescribed.is_some() || is_unresolved(&target) {
             return (target, None);
         }
         let by = |transport| match &target {
@@ -313,9 +324,11 @@ impl Layer {
         request: Request,
         target: Target,
         user: ClientUser,
-        alternatives: Vec<Target>,
+        alternatives: Alternatives,
     ) {
-        let reliable = transport_of(&target).is_some_and(Transport::is_reliable);
+        // Until a name is resolved there is nobody to send again to; the time to wait runs.
+        let reliable =
+            is_unresolved(&target) || transport_of(&target).is_some_and(Transport::is_reliable);
         let (machine, actions) = Machine::new(&request.method, self.values, reliable);
         let via = request.headers.via_top().ok();
         let branch = via.as_ref().and_then(Via::branch).unwrap_or_default();
@@ -328,7 +341,7 @@ impl Layer {
         self.run_client(now, id, actions, None);
     }
 
-    fn run_client(
+    pub(super) fn run_client(
         &mut self,
         now: Instant,
         id: ClientTransactionId,
@@ -380,11 +393,16 @@ impl Layer {
         }
     }
 
-    fn stop_client_timers(&mut self, id: ClientTransactionId) {
+    pub(super) fn stop_client_timers(&mut self, id: ClientTransactionId) {
         for timer in Timer::ALL {
             self.timers.stop(TimerKey::Client(id, timer));
         }
     }
+}
+
+/// Whether its name must be resolved before anything can be sent (RFC 3263).
+fn is_unresolved(target: &Target) -> bool {
+    matches!(target, Target::Hop(hop) if hop.host.ip().is_none())
 }
 
 /// The transport a target prescribes, if it does.
