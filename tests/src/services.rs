@@ -74,7 +74,8 @@ impl Services {
             directory.join("registrar.toml"),
             format!(
                 "[sip]\nlisten = [\"127.0.0.1:{sip}\"]\n[mixer]\naddress = \"127.0.0.1:{control}\"\n\
-                 [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n{accounts}"
+                 [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n[store]\npath = \"{}\"\n{accounts}",
+                directory.join("registrar.db").display()
             ),
         )?;
         let services = Self {

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+
+use super::account::AccountCommand;
 
 /// SIP registrar and conference focus of Parley.
 ///
@@ -12,25 +14,54 @@ use clap::Parser;
 #[command(version, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     /// Configuration file (TOML); without it every key has its default.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     pub(crate) config: Option<PathBuf>,
     /// Print a configuration file that documents every key with its default, and exit.
     #[arg(long)]
     pub(crate) print_config: bool,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// Something else than to serve.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Accounts of the database: add, passwd, list, remove. The service may be running.
+    #[command(after_help = ACCOUNT_HELP)]
+    Account {
+        /// What to do with accounts.
+        #[command(subcommand)]
+        command: AccountCommand,
+    },
 }
 
 const AFTER_HELP: &str = "\
 What to dial:
   sip:NAME@127.0.0.1         the conference NAME; the first caller opens it, the last one closes it
   sip:conference@127.0.0.1   a new conference with a random name (see the Contact of the answer)
-  sip:USER@127.0.0.1         an account of the configuration, wherever it is registered
+  sip:USER@127.0.0.1         an account, wherever it is registered
 
-Accounts, other addresses, limits:
+Accounts:
+  sip-registrar account add alice                   asks for a password
+  sip-registrar account --help
+
+Other addresses, limits, where things are kept:
   sip-registrar --print-config > registrar.toml     then edit it
   sip-registrar --config registrar.toml
 
 More of what happens:
   RUST_LOG=debug sip-registrar";
+
+const ACCOUNT_HELP: &str = "\
+Examples:
+  sip-registrar account add alice --name 'Alice Liddell'
+  sip-registrar account add bob --password-file bob.txt
+  pwgen 20 1 | tee bob.txt | sip-registrar account passwd bob
+  sip-registrar account list
+  sip-registrar --config registrar.toml account remove bob
+
+The database is the one of store.path; give the --config that the service has, for the realm counts too.";
 
 /// Reads the arguments; ends the process after `--help`, `--version` or a wrong one.
 pub(crate) fn parse() -> Arguments {

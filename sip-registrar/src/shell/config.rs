@@ -6,9 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
-use sip_registrar::{Account, Accounts, Guests, Settings};
+use sip_registrar::{Accounts, Guests, Settings};
 use sip_stack::auth::Algorithm;
 use sip_stack::message::Host;
+
+use super::account::check_user;
+use super::store::{Place, StoreError};
 
 /// Everything the file may say. `--print-config` prints [`TEMPLATE`], which documents each key.
 #[derive(Debug, Clone, PartialEq, Deserialize, Default)]
@@ -19,6 +22,7 @@ pub(crate) struct Config {
     pub(crate) conference: Conference,
     pub(crate) mixer: Mixer,
     pub(crate) http: Http,
+    pub(crate) store: Store,
     pub(crate) accounts: Vec<AccountEntry>,
 }
 
@@ -40,6 +44,8 @@ pub(crate) struct Sip {
 pub(crate) enum DigestName {
     #[serde(rename = "SHA-256")]
     Sha256,
+    #[serde(rename = "SHA-512-256")]
+    Sha512_256,
     #[serde(rename = "MD5")]
     Md5,
 }
@@ -89,6 +95,20 @@ pub(crate) struct Http {
     pub(crate) listen: SocketAddr,
 }
 
+/// `[store]`
+#[derive(Debug, Clone, PartialEq, Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Store {
+    pub(crate) path: String,
+}
+
+impl Store {
+    /// Where the database is.
+    pub(crate) fn place(&self) -> Result<Place, StoreError> {
+        Place::of(&self.path, |name| std::env::var(name).ok())
+    }
+}
+
 /// One `[[accounts]]` table.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,6 +116,8 @@ pub(crate) struct AccountEntry {
     pub(crate) user: String,
     #[serde(default)]
     pub(crate) password: Option<String>,
+    #[serde(default)]
+    pub(crate) ha1_sha512_256: Option<String>,
     #[serde(default)]
     pub(crate) ha1_sha256: Option<String>,
     #[serde(default)]
@@ -110,8 +132,10 @@ impl std::fmt::Debug for AccountEntry {
 }
 
 impl DigestName {
-    fn algorithm(self) -> Algorithm {
+    /// As the stack calls it.
+    pub(crate) fn algorithm(self) -> Algorithm {
         match self {
+            DigestName::Sha512_256 => Algorithm::Sha512_256,
             DigestName::Sha256 => Algorithm::Sha256,
             DigestName::Md5 => Algorithm::Md5,
         }
@@ -203,6 +227,10 @@ impl Config {
             bail!("sip.digest: at least one algorithm is needed");
         }
         let r = &self.registration;
+        // RFC 3261 §10.3: 423 is for wishes below an hour only.
+        if r.min_expires > 3600 {
+            bail!("registration.min_expires: must be at most 3600 seconds");
+        }
         if r.min_expires > r.default_expires || r.default_expires > r.max_expires {
             bail!(
                 "registration: min_expires <= default_expires <= max_expires must hold \
@@ -219,17 +247,13 @@ impl Config {
             bail!("sip.realm: must be non-empty and hold no quotes or line breaks");
         }
         for entry in &self.accounts {
-            if entry.user.is_empty() || entry.user.contains(|c: char| c == ':' || c.is_control()) {
-                bail!("accounts: user \"{}\" is empty or holds a colon", entry.user.escape_debug());
+            check_user(&entry.user, &self.conference.factory).context("accounts")?;
+            let hashes = [&entry.ha1_sha512_256, &entry.ha1_sha256, &entry.ha1_md5];
+            let hashed = hashes.iter().any(|hash| hash.is_some());
+            if entry.password.is_none() && !hashed {
+                bail!("accounts: \"{}\" needs a password or an ha1_…", entry.user);
             }
-            if entry.user == self.conference.factory {
-                bail!("accounts: user \"{}\" is conference.factory too", entry.user);
-            }
-            let given = [&entry.password, &entry.ha1_sha256, &entry.ha1_md5];
-            if given.iter().all(|g| g.is_none()) {
-                bail!("accounts: \"{}\" needs password, ha1_sha256 or ha1_md5", entry.user);
-            }
-            if entry.password.is_some() && (entry.ha1_sha256.is_some() || entry.ha1_md5.is_some()) {
+            if entry.password.is_some() && hashed {
                 bail!("accounts: \"{}\" has both a password and an HA1; give one", entry.user);
             }
         }
@@ -246,22 +270,8 @@ impl Config {
         &self,
         bound: &[SocketAddr],
         main_address: Option<Host>,
-    ) -> anyhow::Result<Settings> {
-        let mut accounts = Accounts::new();
-        for entry in &self.accounts {
-            let account = match &entry.password {
-                Some(password) => Account::with_password(&entry.user, &self.sip.realm, password),
-                None => Account::with_ha1(
-                    &entry.user,
-                    &[
-                        (Algorithm::Sha256, entry.ha1_sha256.as_deref()),
-                        (Algorithm::Md5, entry.ha1_md5.as_deref()),
-                    ],
-                )
-                .with_context(|| format!("accounts: \"{}\"", entry.user))?,
-            };
-            accounts.insert(account);
-        }
+        accounts: Accounts,
+    ) -> Settings {
         let only_loopback = bound.iter().all(|a| a.ip().is_loopback());
         let guests = match self.sip.guests {
             GuestRule::Anyone => Guests::Anyone,
@@ -269,7 +279,7 @@ impl Config {
             GuestRule::Loopback | GuestRule::Nobody => Guests::Nobody,
         };
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
-        Ok(Settings {
+        Settings {
             realm: self.sip.realm.clone(),
             digest: self.sip.digest.iter().map(|name| name.algorithm()).collect(),
             domains: self.sip.domains.clone(),
@@ -288,7 +298,7 @@ impl Config {
             max_members: self.conference.max_members,
             max_calls: self.sip.max_calls,
             mixer_timeout: Duration::from_secs(self.mixer.timeout),
-        })
+        }
     }
 
     /// What a user can dial, line by line, for the start of the log.
@@ -308,7 +318,7 @@ impl Config {
                 self.conference.factory
             ));
         }
-        let accounts = self.accounts.len();
+        let accounts = settings.accounts.len();
         lines.push(match (settings.guests, accounts) {
             (Guests::Nobody, 0) => "nobody can dial: there are no accounts, and guests are not \
                                     welcome on this address (see --print-config)"
@@ -326,6 +336,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shell::account::merge;
 
     #[test]
     fn the_printed_configuration_means_the_defaults() {
@@ -357,7 +368,9 @@ mod tests {
             "user",
             "password",
             "ha1_sha256",
+            "ha1_sha512_256",
             "ha1_md5",
+            "path",
         ] {
             let documented = TEMPLATE
                 .lines()
@@ -382,7 +395,8 @@ mod tests {
             ("[sip]\ndigest = []", "sip.digest"),
             ("[sip]\ndigest = [\"ROT13\"]", "ROT13"),
             ("[sip]\nrealm = \"a\\\"b\"", "sip.realm"),
-            ("[registration]\nmin_expires = 9000", "min_expires"),
+            ("[registration]\nmin_expires = 3601", "registration.min_expires"),
+            ("[registration]\nmin_expires = 600\ndefault_expires = 500", "min_expires"),
             ("[sip]\ndomains = [\"sip:example.org\"]", "sip.domains"),
             ("[mixer]\ntimeout = 0", "mixer.timeout"),
             ("[mixer]\ntimeout = 9223372036854775807", "mixer.timeout"),
@@ -406,10 +420,10 @@ mod tests {
         let config = Config::default();
         let local: SocketAddr = "127.0.0.1:5060".parse().unwrap();
         let open: SocketAddr = "0.0.0.0:5060".parse().unwrap();
-        assert_eq!(config.settings(&[local], None).unwrap().guests, Guests::Loopback);
-        assert_eq!(config.settings(&[local, open], None).unwrap().guests, Guests::Nobody);
+        assert_eq!(config.settings(&[local], None, Accounts::new()).guests, Guests::Loopback);
+        assert_eq!(config.settings(&[local, open], None, Accounts::new()).guests, Guests::Nobody);
         let config = Config::parse("[sip]\nguests = \"anyone\"").unwrap();
-        assert_eq!(config.settings(&[open], None).unwrap().guests, Guests::Anyone);
+        assert_eq!(config.settings(&[open], None, Accounts::new()).guests, Guests::Anyone);
     }
 
     #[test]
@@ -417,9 +431,8 @@ mod tests {
         let by_password =
             Config::parse("[[accounts]]\nuser = \"alice\"\npassword = \"secret\"").unwrap();
         assert!(!format!("{by_password:?}").contains("secret"));
-        let settings = by_password.settings(&[], None).unwrap();
-        assert!(settings.accounts.get("alice").is_some());
+        assert!(merge(&by_password, &[]).unwrap().contains("alice"));
         let bad = Config::parse("[[accounts]]\nuser = \"alice\"\nha1_sha256 = \"xyz\"").unwrap();
-        assert!(bad.settings(&[], None).is_err());
+        assert!(merge(&bad, &[]).is_err());
     }
 }

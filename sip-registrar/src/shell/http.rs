@@ -12,8 +12,19 @@ use sip_registrar::Counters;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use super::store::KeeperNumbers;
+
 /// Asks the loop for its numbers.
-pub(crate) type Question = oneshot::Sender<Counters>;
+pub(crate) type Question = oneshot::Sender<Numbers>;
+
+/// The numbers of this moment.
+#[derive(Debug, Default)]
+pub(crate) struct Numbers {
+    /// The core's.
+    pub(crate) core: Counters,
+    /// The store's.
+    pub(crate) store: KeeperNumbers,
+}
 
 /// How long the loop may take to answer before it counts as stuck.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -24,7 +35,7 @@ pub(crate) struct Board(pub(crate) mpsc::Sender<Question>);
 
 impl Board {
     /// The numbers of this moment; `None` if the loop does not answer.
-    async fn get(&self) -> Option<Counters> {
+    async fn get(&self) -> Option<Numbers> {
         let (question, answer) = oneshot::channel();
         let asked = async {
             self.0.send(question).await.ok()?;
@@ -46,7 +57,7 @@ pub(crate) async fn serve(listener: TcpListener, board: Board) -> std::io::Resul
 /// 200 while the loop works; the body tells what it can do.
 async fn healthz(State(board): State<Board>) -> (StatusCode, &'static str) {
     match board.get().await {
-        Some(counters) if counters.mixer_up => (StatusCode::OK, "ok\n"),
+        Some(numbers) if numbers.core.mixer_up => (StatusCode::OK, "ok\n"),
         Some(_) => (
             StatusCode::OK,
             "ok, but the media mixer does not answer: calls to conferences get 503\n",
@@ -57,15 +68,14 @@ async fn healthz(State(board): State<Board>) -> (StatusCode, &'static str) {
 
 async fn metrics(State(board): State<Board>) -> Response {
     match board.get().await {
-        Some(counters) => {
-            ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], render(&counters))
-                .into_response()
-        }
+        Some(numbers) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], render(&numbers))
+            .into_response(),
         None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
     }
 }
 
-fn render(c: &Counters) -> String {
+fn render(numbers: &Numbers) -> String {
+    let Numbers { core: c, store } = numbers;
     let mut text = String::new();
     let mut one = |name: &str, kind: &str, help: &str, value: u64| {
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}\n");
@@ -83,6 +93,14 @@ fn render(c: &Counters) -> String {
         "counter",
         "Commands the mixer refused or did not answer.",
         c.mixer_failures,
+    );
+    one("parley_store_writes_total", "counter", "Transactions written to disk.", store.writes);
+    one("parley_store_failures_total", "counter", "Failures of the store.", store.failures);
+    one(
+        "parley_store_waiting",
+        "gauge",
+        "Accounts whose registrations are not on disk yet.",
+        size(store.waiting),
     );
     text.push_str("# HELP parley_sip_requests_total SIP requests received, by method.\n");
     text.push_str("# TYPE parley_sip_requests_total counter\n");
@@ -106,7 +124,7 @@ mod tests {
         let mut counters = Counters { members: 3, mixer_up: true, ..Counters::default() };
         counters.requests.insert("INVITE", 7);
         counters.responses.insert(200, 5);
-        let text = render(&counters);
+        let text = render(&Numbers { core: counters, ..Numbers::default() });
         for line in [
             "parley_members 3",
             "parley_mixer_up 1",

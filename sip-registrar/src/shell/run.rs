@@ -11,9 +11,11 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
+use crate::shell::account;
 use crate::shell::config::Config;
-use crate::shell::http::{self, Board, Question};
+use crate::shell::http::{self, Board, Numbers, Question};
 use crate::shell::mixer::Mixer;
+use crate::shell::store::{AccountRow, Database, Keeper};
 
 /// How long the last calls may take to end after SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -35,6 +37,13 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
+    let place = config.store.place()?;
+    let lock = Database::lock(&place)?;
+    let database = Database::open(&place)?;
+    let accounts = account::merge(&config, &database.accounts()?)?;
+    let bindings = database.bindings()?;
+    tracing::info!("accounts and registrations are kept in {}", place);
+
     let transports = Transports::bind(&config.sip.listen, sip_net::Config::default())
         .with_context(|| format!("cannot listen on {:?} (sip.listen)", config.sip.listen))?;
     let bound = transports.local_addrs().to_vec();
@@ -42,10 +51,19 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {} (http.listen)", config.http.listen))?;
 
-    let settings = config.settings(&bound, main_address(&bound))?;
+    let settings = config.settings(&bound, main_address(&bound), accounts);
     let what_to_dial = config.what_to_dial(&bound, &settings);
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let registrar = Registrar::new(settings, Instant::now(), unix, rand::random());
+    let now = Instant::now();
+    let mut registrar = Registrar::new(settings, now, unix, rand::random());
+    for (user, binding) in &bindings {
+        registrar.restore(now, user, binding);
+    }
+    let (changes, accounts_changed) = mpsc::channel(1);
+    let keeper = Keeper::start(database, lock, move |rows| {
+        // Fails only when the loop has ended.
+        let _ = changes.blocking_send(rows);
+    })?;
 
     let (inputs, from_mixer) = mpsc::channel(MIXER_QUEUE);
     let mixer = Mixer::start(
@@ -70,7 +88,22 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         tracing::info!("{line}");
     }
 
-    let mut looping = Loop { registrar, transports, mixer, from_mixer, from_http };
+    let restored = registrar.counters().bindings;
+    if restored > 0 {
+        tracing::info!("{restored} registration(s) from before the restart");
+    }
+
+    let mut looping = Loop {
+        config,
+        registrar,
+        transports,
+        keeper,
+        mixer,
+        from_mixer,
+        from_http,
+        accounts_changed,
+    };
+    looping.send_outputs();
     tokio::select! {
         () = looping.run() => {}
         _ = terminate.recv() => {}
@@ -96,11 +129,14 @@ fn main_address(bound: &[SocketAddr]) -> Option<Host> {
 
 /// The core and what feeds it.
 struct Loop {
+    config: Config,
     registrar: Registrar,
     transports: Transports,
+    keeper: Keeper,
     mixer: Mixer,
     from_mixer: mpsc::Receiver<Input>,
     from_http: mpsc::Receiver<Question>,
+    accounts_changed: mpsc::Receiver<Vec<AccountRow>>,
 }
 
 impl Loop {
@@ -132,9 +168,22 @@ impl Loop {
             Some(input) = self.from_mixer.recv() => self.handle(input),
             Some(question) = self.from_http.recv() => {
                 // Who asked may have gone.
-                let _ = question.send(self.registrar.counters());
+                let _ = question.send(self.numbers());
             }
+            Some(rows) = self.accounts_changed.recv() => self.take_accounts(&rows),
             () = sleep => {}
+        }
+    }
+
+    fn numbers(&self) -> Numbers {
+        Numbers { core: self.registrar.counters(), store: self.keeper.numbers() }
+    }
+
+    /// Another process has changed the accounts.
+    fn take_accounts(&mut self, rows: &[AccountRow]) {
+        match account::merge(&self.config, rows) {
+            Ok(accounts) => self.handle(Input::Accounts(accounts)),
+            Err(error) => tracing::error!("accounts stay as they were: {error:#}"),
         }
     }
 
@@ -162,7 +211,7 @@ impl Loop {
             match output {
                 Output::Transmit(transmit) => self.transports.send(transmit),
                 Output::Mixer { id, request } => self.mixer.send(id, request),
-                Output::Store(_) => {}
+                Output::Store(command) => self.keeper.keep(command),
             }
         }
     }

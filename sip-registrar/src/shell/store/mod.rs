@@ -1,0 +1,18 @@
+//! What outlives a restart: accounts and registrations, in one SQLite file.
+//!
+//! [`Database`] is the file with its commands and queries, used at start and by `sip-registrar
+//! account`. While the service runs, [`Keeper`] owns it on a thread of its own: nothing that a packet
+//! waits for ever waits for a disk.
+
+mod database;
+mod error;
+mod keeper;
+mod place;
+mod rows;
+mod schema;
+
+pub(crate) use database::Database;
+pub(crate) use error::StoreError;
+pub(crate) use keeper::{Keeper, KeeperNumbers};
+pub(crate) use place::Place;
+pub(crate) use rows::AccountRow;
