@@ -244,6 +244,11 @@ impl Transport {
                 self.counters.octets_in += bytes.len() as u64;
                 Incoming::Rtp { packet, received }
             }
+            Arrival::Restored { packet, received } => {
+                self.counters.packets_in += 1;
+                self.counters.octets_in += bytes.len() as u64;
+                Incoming::Rtp { packet, received }
+            }
             Arrival::Dropped(rtp_session::Dropped::Collision { old, new }) => {
                 if old == self.ssrc {
                     self.ssrc = new;
@@ -269,6 +274,7 @@ impl Transport {
     /// Sends a packet again that the member did not get.
     pub fn resend(&mut self, packet: Outbound, out: &mut Outbox) {
         let Some(to) = self.rtp_gate.destination() else { return };
+        self.session.sent_again(&packet);
         self.counters.resent += 1;
         self.counters.packets_out += 1;
         self.counters.octets_out += packet.len() as u64;
@@ -287,8 +293,9 @@ impl Transport {
 
     /// Says good-bye to the member (RFC 3550 §6.6).
     pub fn bye(&mut self, now: Instant, out: &mut Outbox) {
-        let datagram = self.session.bye(now, "");
-        self.send_rtcp(datagram, out);
+        if let Some(datagram) = self.session.bye(now, "") {
+            self.send_rtcp(datagram, out);
+        }
     }
 
     fn send_rtcp(&self, datagram: Bytes, out: &mut Outbox) {

@@ -232,7 +232,7 @@ mod tests {
             let kept: Vec<_> =
                 elements.into_iter().filter(|(id, data)| block.push(*id, data)).collect();
             let octets = wire(&block);
-            prop_assert!(octets.len() <= ExtensionBlock::MAX_WIRE && octets.len() % 4 == 0);
+            prop_assert!(octets.len() <= ExtensionBlock::MAX_WIRE && octets.len().is_multiple_of(4));
             prop_assert_eq!(read(&octets), kept);
         }
 

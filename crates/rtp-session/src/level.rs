@@ -143,8 +143,9 @@ mod tests {
     fn levels_of_sound() {
         // A full-scale square wave is 0 dBov, and a sine of the same amplitude 3 dB less (RFC 6465 appendix A).
         assert_eq!(level_of(&[i16::MAX, i16::MIN, i16::MAX, i16::MIN]), 0);
-        let sine: Vec<i16> =
-            (0..800).map(|i| ((f64::from(i) / 8.0 * 6.283_185).sin() * 32_767.0) as i16).collect();
+        let sine: Vec<i16> = (0..800)
+            .map(|i| ((f64::from(i) / 8.0 * std::f64::consts::TAU).sin() * 32_767.0) as i16)
+            .collect();
         assert_eq!(level_of(&sine), 3);
         let tenth: Vec<i16> = sine.iter().map(|sample| sample / 10).collect();
         assert_eq!(level_of(&tenth), 23);

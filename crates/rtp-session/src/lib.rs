@@ -94,5 +94,6 @@ pub use receive::playout::{AudioPayload, Frame, Inserted, JitterConfig, JitterSt
 pub use receive::source::{Reception, Source, SourceError};
 pub use send::history::History;
 pub use send::rewrite::{Rewrite, RewriteKind};
+pub use send::rtx::{RtxPair, RtxSender};
 pub use send::stream::SendStream;
 pub use session::{Arrival, Contributor, Dropped, Received, RtcpEvent, RtpSession, SessionConfig};

@@ -50,7 +50,7 @@ pub enum PacketError {
 }
 
 /// An RTP packet as it came. Its layout is checked by [`RtpPacket::parse`]; reading cannot fail.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RtpPacket {
     bytes: Bytes,
     payload_start: usize,
@@ -156,6 +156,11 @@ impl RtpPacket {
     #[must_use]
     pub const fn as_bytes(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// Octets in front of the media.
+    pub(crate) const fn payload_offset(&self) -> usize {
+        self.payload_start
     }
 
     fn octet(&self, at: usize) -> u8 {

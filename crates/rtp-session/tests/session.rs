@@ -320,7 +320,7 @@ fn a_farewell_is_told_once_and_ends_the_source() {
     let (mut a, mut b) = (Peer::new("ann", t, 1), Peer::new("bob", t, 2));
     let packet = a.send(t);
     b.session.handle_rtp(t, &packet);
-    let bye = a.session.bye(t, "done");
+    let bye = a.session.bye(t, "done").unwrap();
     check_compound(&bye);
     let gone = |events: Vec<RtcpEvent>| {
         events.into_iter().filter(|e| matches!(e, RtcpEvent::Bye { .. })).count()
@@ -328,10 +328,13 @@ fn a_farewell_is_told_once_and_ends_the_source() {
     assert_eq!(gone(b.session.handle_rtcp(t, &bye)), 1);
     assert!(b.session.source(a.ssrc()).is_none());
     assert_eq!(b.session.handle_rtcp(t, &bye), [], "once");
-    assert_eq!(gone(b.session.handle_rtcp(t, &b.session.clone().bye(t, ""))), 0, "our own");
-    // Without senders there is something to report under all the same.
-    let mut listener = RtpSession::new(config("c", "", t, 3), t);
-    check_compound(&listener.bye(t, ""));
+    let own = b.session.clone().bye(t + 10_000 * MS, "");
+    assert_eq!(own, None, "never sent anything (RFC 3550 §6.3.7)");
+    let reports = b.rtcp(t + 10_000 * MS);
+    assert!(!reports.is_empty());
+    let own = b.session.clone().bye(t + 10_000 * MS, "").unwrap();
+    check_compound(&own);
+    assert_eq!(gone(b.session.handle_rtcp(t, &own)), 0, "our own");
 }
 
 #[test]

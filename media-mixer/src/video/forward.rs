@@ -192,6 +192,7 @@ impl VideoRouter {
                     video.slot.set_limit(*bitrate);
                     limited = true;
                 }
+                RtcpEvent::Tmmbr { .. } => limited = true,
                 RtcpEvent::Report { .. }
                 | RtcpEvent::SenderReport { .. }
                 | RtcpEvent::Named { .. }

@@ -54,6 +54,8 @@ fn the_end_is_everybodys() {
     for n in 1..4u8 {
         world.join(Phone::new(&format!("p{n}"), n, Pcmu, 400.0)).unwrap();
     }
+    // Whom we never sent anything gets no BYE (RFC 3550 §6.3.7).
+    world.run(SECOND);
     world.conference.end(world.now);
     world.deliver();
     assert!(world.conference.is_empty() && world.open.is_empty());

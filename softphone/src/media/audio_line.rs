@@ -126,6 +126,8 @@ impl AudioLine {
     pub fn handle_rtp(&mut self, now: Instant, packet: RtpPacket) -> Option<Heard> {
         let received = match self.session.handle_rtp(now, &packet) {
             Arrival::Received(received) => received,
+            // No retransmission of sound is ever agreed on.
+            Arrival::Restored { .. } => return None,
             Arrival::Dropped(Dropped::Collision { new, .. }) => {
                 self.stream.set_ssrc(new);
                 return None;
@@ -144,8 +146,12 @@ impl AudioLine {
     /// A control packet arrived.
     pub fn handle_rtcp(&mut self, now: Instant, datagram: &Bytes, news: &mut Vec<News>) {
         for event in line::handle_rtcp(&mut self.session, now, datagram, news) {
-            if let RtcpEvent::Report { block, rtt, .. } = event {
-                self.sent.report(block, rtt);
+            match event {
+                RtcpEvent::Report { block, rtt, .. } => {
+                    self.sent.report(block, rtt);
+                }
+                RtcpEvent::Collision { new, .. } => self.stream.set_ssrc(new),
+                _ => {}
             }
         }
     }
@@ -176,7 +182,7 @@ impl AudioLine {
 
     /// The last control packet.
     pub fn bye(&mut self, now: Instant) -> Option<Datagram> {
-        let bytes = self.session.bye(now, "");
+        let bytes = self.session.bye(now, "")?;
         self.path.rtcp(bytes)
     }
 

@@ -182,10 +182,11 @@ impl VideoLine {
 
     /// A media packet arrived.
     pub fn handle_rtp(&mut self, now: Instant, packet: RtpPacket) -> Option<Counted> {
-        let received = match self.session.handle_rtp(now, &packet) {
-            Arrival::Received(received) => received,
-            Arrival::Dropped(Dropped::Collision { new, .. }) => {
-                self.sending.stream.set_ssrc(new);
+        let (packet, received) = match self.session.handle_rtp(now, &packet) {
+            Arrival::Received(received) => (packet, received),
+            Arrival::Restored { packet, received } => (packet, received),
+            Arrival::Dropped(Dropped::Collision { old, new }) => {
+                self.change_ssrc(old, new);
                 return None;
             }
             Arrival::Dropped(_) => return None,
@@ -222,10 +223,18 @@ impl VideoLine {
                     self.sending.rate.loss(fraction);
                 }
                 RtcpEvent::Remb { bitrate } => self.sending.rate.remb(bitrate),
+                RtcpEvent::Collision { old, new } => self.change_ssrc(old, new),
                 _ => {}
             }
         }
         again
+    }
+
+    /// Another SSRC for a stream of ours, after a collision (RFC 3550 §8.2).
+    fn change_ssrc(&mut self, old: Ssrc, new: Ssrc) {
+        if self.sending.stream.ssrc() == old {
+            self.sending.stream.set_ssrc(new);
+        }
     }
 
     fn resend(&mut self, now: Instant, seqs: &[Seq], out: &mut Vec<Datagram>) {
@@ -234,6 +243,7 @@ impl VideoLine {
         for seq in seqs {
             let Some(packet) = self.sending.history.resend(now, *seq, round_trip) else { continue };
             self.sending.retransmitted += 1;
+            self.session.sent_again(&packet);
             out.extend(self.path.rtp(&packet));
         }
     }
@@ -341,7 +351,7 @@ impl VideoLine {
 
     /// The last control packet.
     pub fn bye(&mut self, now: Instant) -> Option<Datagram> {
-        let bytes = self.session.bye(now, "");
+        let bytes = self.session.bye(now, "")?;
         self.path.rtcp(bytes)
     }
 

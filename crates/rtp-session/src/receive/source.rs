@@ -53,6 +53,8 @@ pub struct Source {
     jitter: u32,
     last_packet: Option<Instant>,
     last_report: Option<(Instant, SenderInfo)>,
+    /// The last report was about timestamps of the present clock rate.
+    mapped: bool,
 }
 
 impl Source {
@@ -76,6 +78,7 @@ impl Source {
             jitter: 0,
             last_packet: None,
             last_report: None,
+            mapped: false,
         }
     }
 
@@ -187,6 +190,28 @@ impl Source {
     /// Takes note of the source's own report: it maps its timestamps to its wall clock.
     pub fn sender_report(&mut self, now: Instant, info: SenderInfo) {
         self.last_report = Some((now, info));
+        self.mapped = true;
+    }
+
+    /// Its codec changed, and with it what its timestamps count (RFC 7160): what the old ones said about jitter and
+    /// wall clock does not hold for the new ones.
+    pub fn set_clock_rate(&mut self, clock_rate: u32) {
+        if clock_rate != self.clock_rate {
+            let jitter =
+                u64::from(self.jitter) * u64::from(clock_rate) / u64::from(self.clock_rate.max(1));
+            self.jitter = u32::try_from(jitter).unwrap_or(u32::MAX);
+            self.clock_rate = clock_rate;
+            self.transit = None;
+            self.mapped = false;
+        }
+    }
+
+    /// The number with cycles of a packet of this stream that did not come by itself (a retransmission), and whether it
+    /// is older than the newest. `None` when it is too far off to belong here.
+    pub(crate) fn place_of(&self, seq: Seq) -> Option<(ExtSeq, bool)> {
+        let place = self.highest.nearest(seq);
+        let near = place.0.abs_diff(self.highest.0) < u64::from(MAX_DROPOUT);
+        (self.is_valid() && near && place >= self.base).then_some((place, place < self.highest))
     }
 
     /// The block to report about this source now; starts a new interval (RFC 3550 §A.3, §6.4.1).
@@ -227,7 +252,7 @@ impl Source {
     /// and picture together (RFC 3550 §6.4.1).
     #[must_use]
     pub fn ntp_of(&self, timestamp: RtpTime) -> Option<NtpTime> {
-        let (_, info) = self.last_report?;
+        let (_, info) = self.last_report.filter(|_| self.mapped)?;
         let ticks = i64::from(timestamp.distance_from(info.rtp));
         let fixed = i128::from(ticks) * (1i128 << 32) / i128::from(self.clock_rate.max(1));
         Some(NtpTime((i128::from(info.ntp.0) + fixed) as u64))

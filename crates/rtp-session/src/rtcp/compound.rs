@@ -3,13 +3,19 @@
 use bytes::Bytes;
 use rtc_shared::marshal::Marshal;
 
-use super::{Bye, Fir, Nack, Pli, Remb, ReportBlock, SdesChunk, SenderInfo, feedback, report};
+use super::{
+    BitRates, Bye, Fir, Nack, Pli, Remb, ReportBlock, SdesChunk, SenderInfo, bitrate, feedback,
+    report,
+};
 use crate::Ssrc;
 
 /// Most octets of a compound packet of ours, so that it fits any path unfragmented.
 pub const MAX_COMPOUND: usize = 1200;
 /// No datagram is longer; neither can a packet in one be.
 const MAX_DATAGRAM: usize = 65_535;
+/// Formats of transport layer feedback (RFC 5104 §4.2).
+const TMMBR: u8 = 3;
+const TMMBN: u8 = 4;
 
 /// One packet of a compound.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +48,10 @@ pub enum Rtcp {
     Fir(Fir),
     /// Bandwidth estimate.
     Remb(Remb),
+    /// Requests to send less.
+    Tmmbr(BitRates),
+    /// The requests that hold now.
+    Tmmbn(BitRates),
 }
 
 /// Reads a datagram. What it does not know or cannot read is left out; a reduced-size packet (RFC 5506) is as
@@ -82,6 +92,8 @@ fn parse_one(wire: &[u8]) -> Option<Rtcp> {
         (202, _) => report::read_sdes(wire),
         (203, _) => report::read_bye(wire),
         (205, 1) => feedback::read_nack(wire),
+        (205, TMMBR) => bitrate::read(wire).map(Rtcp::Tmmbr),
+        (205, TMMBN) => bitrate::read(wire).map(Rtcp::Tmmbn),
         (206, 1) => feedback::read_pli(wire),
         (206, 4) => feedback::read_fir(wire),
         (206, 15) => feedback::read_remb(wire),
@@ -116,6 +128,11 @@ impl Compound {
     /// Appends a packet; `false`, and nothing appended, when there is no room left or the packet cannot be
     /// written (more than 31 blocks).
     pub fn push(&mut self, packet: &Rtcp) -> bool {
+        self.push_within(packet, MAX_COMPOUND)
+    }
+
+    /// As [`Compound::push`], with less room: the datagram has at most `most` octets afterwards.
+    pub(crate) fn push_within(&mut self, packet: &Rtcp, most: usize) -> bool {
         let start = self.bytes.len();
         let written = match packet {
             Rtcp::SenderReport { ssrc, info, blocks } => {
@@ -133,8 +150,16 @@ impl Compound {
             Rtcp::Pli(pli) => self.append(&feedback::pli(pli)),
             Rtcp::Fir(fir) => self.append(&feedback::fir(fir)),
             Rtcp::Remb(remb) => self.append(&feedback::remb(remb)),
+            Rtcp::Tmmbr(requests) => {
+                bitrate::write(TMMBR, requests, &mut self.bytes);
+                true
+            }
+            Rtcp::Tmmbn(bounding) => {
+                bitrate::write(TMMBN, bounding, &mut self.bytes);
+                true
+            }
         };
-        if !written || self.bytes.len() > MAX_COMPOUND {
+        if !written || self.bytes.len() > most.min(MAX_COMPOUND) {
             self.bytes.truncate(start);
             return false;
         }
@@ -178,6 +203,7 @@ impl Compound {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtcp::BitRate;
     use crate::{NtpTime, RtpTime, Seq};
     use proptest::prelude::*;
 
@@ -230,6 +256,13 @@ mod tests {
         round_trip(Rtcp::Bye(Bye { ssrcs: vec![Ssrc(1)], reason: None }));
         round_trip(Rtcp::Pli(Pli { sender: Ssrc(1), media: Ssrc(2) }));
         round_trip(Rtcp::Fir(Fir { sender: Ssrc(1), entries: vec![(Ssrc(2), 255), (Ssrc(3), 0)] }));
+        let rates = BitRates {
+            sender: Ssrc(1),
+            entries: vec![BitRate { ssrc: Ssrc(2), bitrate: 512_000, overhead: 40 }],
+        };
+        round_trip(Rtcp::Tmmbr(rates.clone()));
+        round_trip(Rtcp::Tmmbn(rates));
+        round_trip(Rtcp::Tmmbn(BitRates { sender: Ssrc(1), entries: Vec::new() }));
         round_trip(Rtcp::Remb(Remb { sender: Ssrc(1), bitrate: 1_000_000, media: vec![Ssrc(2)] }));
         for name in ["", "A", "An", "Ann", "Anna", "Zoë"] {
             round_trip(Rtcp::Sdes(vec![

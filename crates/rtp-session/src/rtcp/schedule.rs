@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::budget::Budget;
 use crate::random::Random;
 
 /// Share of the RTCP bandwidth that senders have for themselves while they are few (RFC 3550 §6.2).
@@ -23,6 +24,8 @@ pub struct ScheduleConfig {
     /// Profile with feedback (AVPF): the minimum interval is reduced to 360 s / (bandwidth in kbit/s), within
     /// 1 to 5 s.
     pub feedback: bool,
+    /// `a=rtcp-fb:* trr-int` (RFC 4585 §4.2, T_rr_interval): least mean time between regular reports; zero for none.
+    pub report_interval: Duration,
 }
 
 /// How many there are, as a participant sees it.
@@ -47,6 +50,7 @@ pub struct Schedule {
     last: Instant,
     next: Instant,
     members_at_last: usize,
+    budget: Budget,
 }
 
 impl Schedule {
@@ -62,6 +66,7 @@ impl Schedule {
             last: now,
             next: now,
             members_at_last: 1,
+            budget: Budget::new(config.bandwidth, now),
         };
         let alone = Population { members: 1, senders: 0, we_sent: false };
         schedule.next = now + schedule.random_interval(alone);
@@ -70,8 +75,20 @@ impl Schedule {
 
     /// When the next report is due, as it looks now.
     #[must_use]
-    pub const fn next(&self) -> Instant {
-        self.next
+    pub fn next(&self) -> Instant {
+        if self.hastened { self.budget.ready_at(self.next) } else { self.next }
+    }
+
+    /// When feedback may go out that is wanted at `now`: at once, as between two there is nobody to wait for
+    /// (T_dither_max is 0, RFC 4585 §3.5.2), but in the long run within the bandwidth of RTCP.
+    #[must_use]
+    pub fn early_at(&self, now: Instant) -> Instant {
+        self.budget.ready_at(now)
+    }
+
+    /// Another least time between regular reports; see [`ScheduleConfig::report_interval`].
+    pub const fn set_report_interval(&mut self, interval: Duration) {
+        self.config.report_interval = interval;
     }
 
     /// The deterministic interval Td (RFC 3550 §6.3.1).
@@ -85,6 +102,7 @@ impl Schedule {
         if self.initial {
             minimum /= 2.0;
         }
+        minimum = minimum.max(self.config.report_interval.as_secs_f64());
         let mut octets_per_second = bandwidth * 0.05 / 8.0;
         let mut n = population.members.max(1) as f64;
         let senders = population.senders as f64;
@@ -108,7 +126,7 @@ impl Schedule {
     /// Whether a report is to be sent now. The interval is drawn again first; when the group has grown
     /// meanwhile the timer is set on instead (RFC 3550 §6.3.6, timer reconsideration).
     pub fn is_due(&mut self, now: Instant, population: Population) -> bool {
-        if now < self.next {
+        if now < self.next() {
             return false;
         }
         if self.hastened {
@@ -122,6 +140,9 @@ impl Schedule {
     /// A report of `octets` was sent.
     pub fn sent(&mut self, now: Instant, octets: usize, population: Population) {
         self.count(octets);
+        if self.hastened {
+            self.budget.spend(now, octets + LOWER_LAYERS);
+        }
         self.last = now;
         self.initial = false;
         self.hastened = false;
@@ -129,7 +150,13 @@ impl Schedule {
         self.next = now + self.random_interval(population);
     }
 
-    /// A control packet of `octets` came in or went out beside the reports (RFC 3550 §6.3.3).
+    /// Feedback of `octets` went out beside the reports.
+    pub fn sent_early(&mut self, now: Instant, octets: usize) {
+        self.count(octets);
+        self.budget.spend(now, octets + LOWER_LAYERS);
+    }
+
+    /// A control packet of `octets` came in (RFC 3550 §6.3.3).
     pub fn count(&mut self, octets: usize) {
         self.average_size += ((octets + LOWER_LAYERS) as f64 - self.average_size) / 16.0;
     }
@@ -161,7 +188,11 @@ mod tests {
     const TWO: Population = Population { members: 2, senders: 2, we_sent: true };
 
     fn schedule(bandwidth: u32, feedback: bool, now: Instant) -> Schedule {
-        Schedule::new(ScheduleConfig { bandwidth, feedback }, now, 5)
+        Schedule::new(
+            ScheduleConfig { bandwidth, feedback, report_interval: Duration::ZERO },
+            now,
+            5,
+        )
     }
 
     /// Moments of reports within a time, polled when the schedule says.

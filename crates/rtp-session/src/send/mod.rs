@@ -2,5 +2,6 @@
 
 pub mod history;
 pub mod rewrite;
+pub mod rtx;
 mod shift;
 pub mod stream;

@@ -1,141 +1,33 @@
 //! What a session sends: reports in time, feedback at once (RFC 3550 §6.1, RFC 4585 §3).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::feedback::Farewell;
 use super::{Contributor, RtpSession};
-use crate::clock::ticks_between;
-use crate::rtcp::{
-    Bye, Compound, Fir, FirSender, MAX_COMPOUND, Nack, Pli, Remb, ReportBlock, Rtcp, SdesChunk,
-    SenderInfo,
-};
-use crate::{NtpClock, Outbound, RtpTime, Seq, Ssrc};
+use crate::Ssrc;
+use crate::rtcp::{Bye, Compound, MAX_COMPOUND, Remb, ReportBlock, Rtcp, SdesChunk, SenderInfo};
 
-/// Numbers in one NACK packet: even if none are neighbours they fit beside a report.
-const NACK_CHUNK: usize = 128;
-/// Requests waiting for one source; more are as good as a key frame.
-const MAX_NACKS: usize = 512;
 /// Compounds sent back to back when the names change (RFC 8108 §5.3 allows four).
 const MAX_BURST: u8 = 4;
-/// A sender counts as such for two report intervals (RFC 3550 §6.4).
-const ACTIVE_REPORTS: u8 = 2;
-
-/// One sender of ours, as reports need it.
-#[derive(Clone, Debug)]
-pub(super) struct LocalSender {
-    pub(super) ssrc: Ssrc,
-    pub(super) clock_rate: u32,
-    packets: u32,
-    octets: u32,
-    last: Option<(Instant, RtpTime)>,
-    active_reports: u8,
-}
-
-impl LocalSender {
-    pub(super) const fn new(ssrc: Ssrc, clock_rate: u32) -> Self {
-        Self { ssrc, clock_rate, packets: 0, octets: 0, last: None, active_reports: 0 }
-    }
-
-    /// Counts a packet; whether it was the first.
-    pub(super) fn count(&mut self, now: Instant, packet: &Outbound) -> bool {
-        let first = self.last.is_none();
-        self.packets = self.packets.wrapping_add(1);
-        self.octets = self.octets.wrapping_add(packet.payload_octets() as u32);
-        let timestamp = packet.timestamp();
-        // The packets of one picture share a timestamp, which is the moment of the first; one sent again has
-        // an old timestamp, which says nothing about now.
-        if self.last.is_none_or(|(_, last)| timestamp.distance_from(last) > 0) {
-            self.last = Some((now, timestamp));
-        }
-        self.active_reports = ACTIVE_REPORTS;
-        first
-    }
-
-    pub(super) const fn is_active(&self) -> bool {
-        self.active_reports > 0
-    }
-
-    fn info(&self, now: Instant, clock: &NtpClock) -> Option<SenderInfo> {
-        let (at, timestamp) = self.last.filter(|_| self.is_active())?;
-        let since = ticks_between(at, now, self.clock_rate) as u32;
-        Some(SenderInfo {
-            ntp: clock.at(now),
-            rtp: timestamp.plus(since),
-            packets: self.packets,
-            octets: self.octets,
-        })
-    }
-}
-
-/// What waits to be sent.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Pending {
-    since: Option<Instant>,
-    /// Left over from a compound that was full.
-    packets: VecDeque<Rtcp>,
-    nacks: BTreeMap<Ssrc, Vec<Seq>>,
-    pictures: BTreeSet<Ssrc>,
-    commands: BTreeMap<Ssrc, u8>,
-    command_numbers: BTreeMap<Ssrc, FirSender>,
-    /// SSRCs that were ours until they collided.
-    pub(super) farewells: Vec<Ssrc>,
-    /// Further compounds to send at once, until all names are told.
-    burst: u8,
-}
-
-impl Pending {
-    /// What waits, as packets.
-    fn take_feedback(&mut self, sender: Ssrc) -> VecDeque<Rtcp> {
-        let mut out = std::mem::take(&mut self.packets);
-        for media in std::mem::take(&mut self.pictures) {
-            out.push_back(Rtcp::Pli(Pli { sender, media }));
-        }
-        let entries: Vec<_> = std::mem::take(&mut self.commands).into_iter().collect();
-        if !entries.is_empty() {
-            out.push_back(Rtcp::Fir(Fir { sender, entries }));
-        }
-        for (media, seqs) in std::mem::take(&mut self.nacks) {
-            for seqs in seqs.chunks(NACK_CHUNK) {
-                let seqs = seqs.to_vec();
-                out.push_back(Rtcp::Nack(Nack { sender, media, seqs }));
-            }
-        }
-        out
-    }
-}
+/// Chunks in one SDES packet (RFC 3550 §6.5).
+const MAX_CHUNKS: usize = 31;
+/// Leavers one BYE can name: its count has five bits (RFC 3550 §6.6).
+const MAX_FAREWELLS: usize = 31;
+/// Farewells that wait; more than that nobody misses, as silence says the same.
+const MAX_WAITING_FAREWELLS: usize = 4 * MAX_FAREWELLS;
+/// Octets of a compound that reports may fill, so that our names and farewells always find room beside them.
+const MAX_REPORTS: usize = 640;
+/// Above so many members a BYE would need to wait for its turn; who cannot wait leaves without (RFC 3550 §6.3.7).
+const MAX_MEMBERS_FOR_BYE: usize = 50;
+/// Least interval that timeouts are reckoned with, also when reports come more often (RFC 3550 §6.2).
+pub(super) const MIN_TIMEOUT_INTERVAL: Duration = Duration::from_secs(5);
+/// Report intervals after which who is silent counts as gone, and as no sender (RFC 3550 §6.3.5).
+const MEMBER_TIMEOUT: u32 = 5;
+pub(super) const SENDER_TIMEOUT: u32 = 2;
 
 impl RtpSession {
-    /// Asks `media` for packets again, with the next [`RtpSession::poll_rtcp`].
-    pub fn request_nack(&mut self, now: Instant, media: Ssrc, seqs: &[Seq]) {
-        if seqs.is_empty() {
-            return;
-        }
-        let waiting = self.pending.nacks.entry(media).or_default();
-        for seq in seqs {
-            if waiting.len() < MAX_NACKS && !waiting.contains(seq) {
-                waiting.push(*seq);
-            }
-        }
-        self.pending.since.get_or_insert(now);
-    }
-
-    /// Tells `media` that a picture was lost, with the next [`RtpSession::poll_rtcp`].
-    pub fn request_pli(&mut self, now: Instant, media: Ssrc) {
-        self.pending.pictures.insert(media);
-        self.pending.since.get_or_insert(now);
-    }
-
-    /// Commands `media` to send a key frame; `repeat` for one already commanded that has not come (RFC 5104
-    /// §3.5.1: after two round trips).
-    pub fn request_fir(&mut self, now: Instant, media: Ssrc, repeat: bool) {
-        let numbers = self.pending.command_numbers.entry(media).or_default();
-        let command = if repeat { numbers.repeat() } else { numbers.new_command() };
-        self.pending.commands.insert(media, command);
-        self.pending.since.get_or_insert(now);
-    }
-
     /// Tells the peer how much it may send us, in bit/s, with every report (REMB); `None` says nothing.
     pub fn set_receive_limit(&mut self, bitrate: Option<u64>) {
         self.receive_limit = bitrate;
@@ -160,81 +52,120 @@ impl RtpSession {
         self.contributors.retain(|contributor| contributor.ssrc != ssrc);
         if self.contributors.len() < before {
             self.next_contributor = 0;
-            if self.pending.farewells.len() < MAX_FAREWELLS {
-                self.pending.farewells.push(ssrc);
-            }
-            self.schedule.hasten(now);
+            self.say_farewell(now, ssrc, None);
         }
     }
 
     /// A control datagram to send, if one is due. Call until `None`.
     pub fn poll_rtcp(&mut self, now: Instant) -> Option<Bytes> {
-        let population = self.population();
+        let population = self.population(now);
         if self.schedule.is_due(now, population) {
             let datagram = self.report(now);
             self.schedule.sent(now, datagram.len(), population);
-            let timeout = self.schedule.interval(population).max(MIN_TIMEOUT / 5) * 5;
-            self.peers.prune(now, timeout);
-            for sender in &mut self.senders {
-                sender.active_reports = sender.active_reports.saturating_sub(1);
-            }
-            if self.pending.burst > 0 && self.next_contributor > 0 {
-                self.pending.burst -= 1;
-                self.schedule.hasten(now);
-            } else {
-                self.pending.burst = 0;
-            }
+            self.reported(now);
             return Some(datagram);
         }
-        self.pending.since?;
+        let due = self.schedule.early_at(self.pending.since?);
+        if due > now {
+            return None;
+        }
         let datagram = self.early_feedback(now);
-        self.schedule.count(datagram.len());
+        self.spoken = true;
+        self.schedule.sent_early(now, datagram.len());
         Some(datagram)
+    }
+
+    /// A report went out: what the passing of an interval brings (RFC 3550 §6.3.5, §6.3.8).
+    fn reported(&mut self, now: Instant) {
+        self.spoken = true;
+        self.last_interval = self.schedule.interval(self.population(now)).max(MIN_TIMEOUT_INTERVAL);
+        if self.peers.prune(now, self.last_interval * MEMBER_TIMEOUT) {
+            self.schedule.members_left(now, self.population(now).members);
+        }
+        for sender in &mut self.senders {
+            sender.reported();
+        }
+        let names_left = self.pending.burst > 0 && self.next_contributor > 0;
+        self.pending.burst = if names_left { self.pending.burst - 1 } else { 0 };
+        if names_left || !self.pending.farewells.is_empty() {
+            self.schedule.hasten(now);
+        }
     }
 
     /// When [`RtpSession::poll_rtcp`] wants to be called.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let next = self.schedule.next();
-        Some(self.pending.since.map_or(next, |since| since.min(next)))
+        let early = self.pending.since.map(|since| self.schedule.early_at(since));
+        Some(early.map_or(next, |early| early.min(next)))
     }
 
-    /// The last datagram: a report, and BYE for all our senders (RFC 3550 §6.6).
-    pub fn bye(&mut self, now: Instant, reason: &str) -> Bytes {
+    /// The last datagram: a report, and BYE for all our senders (RFC 3550 §6.6). `None` when nobody has heard of us
+    /// yet, or when so many are there that our BYE would have to wait for its turn (RFC 3550 §6.3.7).
+    pub fn bye(&mut self, now: Instant, reason: &str) -> Option<Bytes> {
+        let heard_of = self.spoken || self.senders.iter().any(|sender| sender.has_sent());
+        if !heard_of || self.population(now).members > MAX_MEMBERS_FOR_BYE {
+            return None;
+        }
         let mut compound = Compound::default();
         self.push_reports(now, &mut compound);
-        compound.push(&Rtcp::Sdes(self.own_names(false)));
+        self.push_names(&mut compound, self.own_names(false));
         let mut ssrcs = vec![self.own];
-        ssrcs.extend(self.senders.iter().map(|sender| sender.ssrc));
-        ssrcs.sort();
-        ssrcs.dedup();
+        ssrcs
+            .extend(self.senders.iter().map(|sender| sender.ssrc).filter(|ssrc| *ssrc != self.own));
+        ssrcs.extend(self.pending.farewells.drain(..).map(|farewell| farewell.ssrc));
+        ssrcs.truncate(MAX_FAREWELLS);
         let reason = (!reason.is_empty()).then(|| reason.to_owned());
-        compound.push(&Rtcp::Bye(Bye { ssrcs, reason }));
-        compound.finish()
+        if !compound.push(&Rtcp::Bye(Bye { ssrcs: ssrcs.clone(), reason })) {
+            compound.push(&Rtcp::Bye(Bye { ssrcs, reason: None }));
+        }
+        Some(compound.finish())
     }
 
-    /// A whole report: our streams, what we receive, names in turn.
+    /// An SSRC of ours, or one mixed into our packets, is no more: told with the next report, which comes now.
+    pub(super) fn say_farewell(&mut self, now: Instant, ssrc: Ssrc, info: Option<SenderInfo>) {
+        if self.pending.farewells.len() < MAX_WAITING_FAREWELLS {
+            self.pending.farewells.push_back(Farewell { ssrc, info });
+        }
+        self.schedule.hasten(now);
+    }
+
+    /// A whole report: our streams, what we receive, names in turn, what is asked for, farewells.
     fn report(&mut self, now: Instant) -> Bytes {
         let mut compound = Compound::default();
         self.push_reports(now, &mut compound);
-        let own_names = self.own_names(true);
+        let farewells = self.take_farewells(&mut compound);
         let mut after = Compound::default();
         if let Some(bitrate) = self.receive_limit {
             let media = self.peers.valid_sources().map(crate::Source::ssrc).collect();
             after.push(&Rtcp::Remb(Remb { sender: self.own, bitrate, media }));
         }
-        let farewells = std::mem::take(&mut self.pending.farewells);
+        let mut bye = Compound::default();
         if !farewells.is_empty() {
-            after.push(&Rtcp::Bye(Bye { ssrcs: farewells, reason: None }));
+            bye.push(&Rtcp::Bye(Bye { ssrcs: farewells, reason: None }));
         }
-        let room = MAX_COMPOUND.saturating_sub(compound.len() + after.len());
-        let names = self.with_contributors(own_names, room);
-        if !compound.push(&Rtcp::Sdes(names)) {
-            // Names of ours as long as this do not fit beside all reports; the CNAME must be there.
-            compound.push(&Rtcp::Sdes(vec![self.own_cname()]));
-        }
+        let taken = compound.len() + after.len() + bye.len();
+        let names =
+            self.with_contributors(self.own_names(true), MAX_COMPOUND.saturating_sub(taken));
+        self.push_names(&mut compound, names);
         compound.append_compound(&after);
+        self.push_feedback(now, &mut compound, bye.len());
+        compound.append_compound(&bye);
         compound.finish()
+    }
+
+    /// Those whose farewell this compound brings. A sender's last report comes with it (RFC 7160 §4.1).
+    fn take_farewells(&mut self, compound: &mut Compound) -> Vec<Ssrc> {
+        let count = self.pending.farewells.len().min(MAX_FAREWELLS);
+        let leaving: Vec<Farewell> = self.pending.farewells.drain(..count).collect();
+        for farewell in &leaving {
+            if let Some(info) = farewell.info
+                && compound.len() < MAX_REPORTS
+            {
+                compound.push(&report_packet(farewell.ssrc, Some(info), Vec::new()));
+            }
+        }
+        leaving.into_iter().map(|farewell| farewell.ssrc).collect()
     }
 
     /// A minimal compound around feedback (RFC 4585 §3.1): an empty report, our CNAME, the feedback.
@@ -244,11 +175,22 @@ impl RtpSession {
         let info = self.senders.first().and_then(|s| s.info(now, &clock));
         compound.push(&report_packet(self.own, info, Vec::new()));
         compound.push(&Rtcp::Sdes(vec![self.own_cname()]));
-        let bare = compound.len();
-        let mut packets = self.pending.take_feedback(self.own);
+        self.push_feedback(now, &mut compound, 0);
+        compound.finish()
+    }
+
+    /// Adds the feedback that waits, as much as fits beside `reserved` octets still to come (RFC 4585 §3.5.2 step 2a:
+    /// it goes with whatever compound is next).
+    fn push_feedback(&mut self, now: Instant, compound: &mut Compound, reserved: usize) {
+        if self.pending.since.is_none() {
+            return;
+        }
+        let before = compound.len();
+        let mut packets = self.take_feedback(now);
         while let Some(packet) = packets.pop_front() {
+            let fits = compound.push_within(&packet, MAX_COMPOUND.saturating_sub(reserved));
             // A packet that does not even fit alone (it cannot be) must not block the others for ever.
-            if !compound.push(&packet) && compound.len() > bare {
+            if !fits && (compound.len() > before || reserved > 0) {
                 packets.push_front(packet);
                 break;
             }
@@ -257,18 +199,31 @@ impl RtpSession {
             self.pending.since = None;
         }
         self.pending.packets = packets;
-        compound.finish()
     }
 
+    /// Our reports: each SSRC of ours on its own stream, and on what we receive as long as there is room. The first one
+    /// always says all (RFC 8108 §5).
     fn push_reports(&mut self, now: Instant, compound: &mut Compound) {
         let clock = self.config.clock;
         let blocks: Vec<ReportBlock> = self.peers.reportable().map(|s| s.report(now)).collect();
         let own = self.senders.first().and_then(|s| s.info(now, &clock));
-        compound.push(&report_packet(self.own, own, blocks));
+        compound.push(&report_packet(self.own, own, blocks.clone()));
         for sender in self.senders.iter().skip(1) {
-            if let Some(info) = sender.info(now, &clock) {
-                compound.push(&report_packet(sender.ssrc, Some(info), Vec::new()));
+            let info = sender.info(now, &clock);
+            let whole = report_packet(sender.ssrc, info, blocks.clone());
+            if (info.is_some() || sender.has_sent())
+                && !compound.push_within(&whole, MAX_REPORTS)
+                && info.is_some()
+            {
+                compound.push_within(&report_packet(sender.ssrc, info, Vec::new()), MAX_REPORTS);
             }
+        }
+    }
+
+    fn push_names(&self, compound: &mut Compound, names: Vec<SdesChunk>) {
+        if !compound.push(&Rtcp::Sdes(names)) {
+            // Names of ours as long as this do not fit beside all reports; the CNAME must be there.
+            compound.push(&Rtcp::Sdes(vec![self.own_cname()]));
         }
     }
 
@@ -305,13 +260,6 @@ impl RtpSession {
         chunks
     }
 }
-
-/// Chunks in one SDES packet (RFC 3550 §6.5).
-const MAX_CHUNKS: usize = 31;
-/// Leavers one BYE can name: its count has five bits (RFC 3550 §6.6).
-const MAX_FAREWELLS: usize = 31;
-/// Nobody is forgotten sooner than this, however short the report interval is.
-const MIN_TIMEOUT: Duration = Duration::from_secs(25);
 
 fn report_packet(ssrc: Ssrc, info: Option<SenderInfo>, blocks: Vec<ReportBlock>) -> Rtcp {
     match info {

@@ -14,6 +14,8 @@ const MAX_NAMES: usize = 256;
 const MAX_REPORTERS: usize = 64;
 /// Report blocks in one report: 24 octets each, and names must fit beside them.
 const MAX_BLOCKS: usize = 16;
+/// Silence after which a source may be replaced when the table is full.
+const REPLACEABLE_AFTER: Duration = Duration::from_secs(1);
 /// Packets in sequence that prove a further source (RFC 3550 §A.1 `MIN_SEQUENTIAL`). The first one needs none:
 /// signalling has announced it, and its first packet is often the start of a key frame.
 const MIN_SEQUENTIAL: u16 = 2;
@@ -22,6 +24,8 @@ const MIN_SEQUENTIAL: u16 = 2;
 struct Entry {
     source: Source,
     since: Instant,
+    /// It carries retransmissions (RFC 4588) and no media of its own.
+    repair: bool,
 }
 
 impl Entry {
@@ -56,34 +60,71 @@ impl Peers {
     }
 
     pub(super) fn valid_sources(&self) -> impl Iterator<Item = &Source> {
-        self.sources.iter().map(|entry| &entry.source).filter(|source| source.is_valid())
+        self.sources
+            .iter()
+            .filter(|entry| !entry.repair)
+            .map(|entry| &entry.source)
+            .filter(|source| source.is_valid())
     }
 
-    /// The source with this SSRC, made if there is room. A new one takes the place of one that never proved
-    /// itself, but never that of a valid one.
+    /// The source with this SSRC, made if there is room; see [`Self::make_room`].
     pub(super) fn source_for(
         &mut self,
         now: Instant,
         ssrc: Ssrc,
         clock_rate: u32,
     ) -> Option<&mut Source> {
-        let known = self.sources.iter().position(|entry| entry.source.ssrc() == ssrc);
-        let index = match known {
+        let index = match self.position(ssrc) {
             Some(index) => index,
             None => {
-                if self.sources.len() >= MAX_SOURCES {
-                    let unproven =
-                        self.sources.iter().position(|entry| !entry.source.is_valid())?;
-                    self.sources.remove(unproven);
-                }
-                let probation =
-                    if self.valid_sources().next().is_some() { MIN_SEQUENTIAL } else { 0 };
-                self.sources
-                    .push(Entry { source: Source::new(ssrc, clock_rate, probation), since: now });
-                self.sources.len() - 1
+                let proven = self.valid_sources().next().is_some();
+                let probation = if proven { MIN_SEQUENTIAL } else { 0 };
+                self.add(now, Source::new(ssrc, clock_rate, probation), false)?
             }
         };
         self.sources.get_mut(index).map(|entry| &mut entry.source)
+    }
+
+    /// As [`Self::source_for`], for a stream of retransmissions: a packet we asked for has proved it.
+    pub(super) fn repair_for(
+        &mut self,
+        now: Instant,
+        ssrc: Ssrc,
+        clock_rate: u32,
+    ) -> Option<&mut Source> {
+        let index = match self.position(ssrc) {
+            Some(index) => index,
+            None => self.add(now, Source::new(ssrc, clock_rate, 0), true)?,
+        };
+        self.sources.get_mut(index).map(|entry| &mut entry.source)
+    }
+
+    fn position(&self, ssrc: Ssrc) -> Option<usize> {
+        self.sources.iter().position(|entry| entry.source.ssrc() == ssrc)
+    }
+
+    fn add(&mut self, now: Instant, source: Source, repair: bool) -> Option<usize> {
+        if self.sources.len() >= MAX_SOURCES && !self.make_room(now) {
+            return None;
+        }
+        self.sources.push(Entry { source, since: now, repair });
+        Some(self.sources.len() - 1)
+    }
+
+    /// Gives up a source that never proved itself, or else the one that has been silent for longest, if that is long
+    /// enough: a peer that takes a new SSRC again and again is still heard, and one that sends with all of them at once
+    /// gains no more.
+    fn make_room(&mut self, now: Instant) -> bool {
+        let unproven = self.sources.iter().position(|entry| !entry.source.is_valid());
+        let stalest = || {
+            let entries = self.sources.iter().enumerate();
+            let (index, entry) = entries.min_by_key(|(_, entry)| entry.last_heard())?;
+            let silent = now.saturating_duration_since(entry.last_heard());
+            (silent >= REPLACEABLE_AFTER).then_some(index)
+        };
+        let Some(index) = unproven.or_else(stalest) else { return false };
+        self.sources.remove(index);
+        true
     }
 
     pub(super) fn heard_from(&mut self, now: Instant, ssrc: Ssrc) {
@@ -96,6 +137,13 @@ impl Peers {
     pub(super) fn members(&self) -> usize {
         let silent = self.reporters.keys().filter(|ssrc| self.source(**ssrc).is_none());
         silent.count() + self.valid_sources().count()
+    }
+
+    /// Those who sent media within the last `since` (RFC 3550 §6.3.5).
+    pub(super) fn senders(&self, now: Instant, since: Duration) -> usize {
+        let lately = |at: Instant| now.saturating_duration_since(at) < since;
+        let sources = self.sources.iter().map(|entry| &entry.source);
+        sources.filter(|s| s.is_valid() && s.last_packet().is_some_and(lately)).count()
     }
 
     /// Whether the description says anything new.
@@ -142,8 +190,9 @@ impl Peers {
         self.commands.insert((asker, media), command) != Some(command)
     }
 
-    /// Forgets who has been silent for `timeout` (RFC 3550 §6.3.5).
-    pub(super) fn prune(&mut self, now: Instant, timeout: Duration) {
+    /// Forgets who has been silent for `timeout` (RFC 3550 §6.3.5); whether there was somebody.
+    pub(super) fn prune(&mut self, now: Instant, timeout: Duration) -> bool {
+        let before = self.members();
         let alive = |heard: Instant| now.saturating_duration_since(heard) < timeout;
         let reporters = &self.reporters;
         self.sources.retain(|entry| {
@@ -153,6 +202,7 @@ impl Peers {
         self.reporters.retain(|_, heard| alive(*heard));
         // Names of contributors are repeated in turns, and so less often than reports.
         self.names.retain(|_, (heard, _)| now.saturating_duration_since(*heard) < timeout * 10);
+        self.members() < before
     }
 
     /// The sources to report on now; all in turn when there are many.
