@@ -61,5 +61,6 @@ pub fn deliver(endpoint: &mut Endpoint, now: Instant, incoming: Incoming) {
         Incoming::Message { flow, bytes } => endpoint.handle_message(now, flow, &bytes),
         Incoming::Closed(connection) => endpoint.handle_flow_closed(now, connection),
         Incoming::SendFailed(id) => endpoint.handle_send_failed(now, id),
+        Incoming::Resolved { id, hops, bytes } => endpoint.handle_resolved(now, id, hops, bytes),
     }
 }

@@ -72,57 +72,50 @@ pub(crate) fn send_on(
         },
         None => message,
     };
-    send_to(shared, &[remote], message)
+    send_to(shared, remote, message)
 }
 
-/// Sends on a connection to the first of `remotes` that there is one to, or connects. An error as in
-/// [`send_on`].
+/// Sends on a connection to `remote` if there is one, or connects. An error as in [`send_on`].
 pub(crate) fn send_to(
     shared: &Arc<Shared>,
-    remotes: &[SocketAddr],
+    remote: SocketAddr,
     mut message: Outgoing,
 ) -> Result<(), ()> {
     let mut table = shared.table();
-    for remote in remotes {
-        if let Some(id) = table.to(*remote) {
-            match table.queue(id, message) {
-                Queued::Yes => return Ok(()),
-                Queued::Full => return Err(()),
-                Queued::NoConnection(back) => message = back,
-            }
+    if let Some(id) = table.to(remote) {
+        match table.queue(id, message) {
+            Queued::Yes => return Ok(()),
+            Queued::Full => return Err(()),
+            Queued::NoConnection(back) => message = back,
         }
     }
-    let first = *remotes.first().ok_or(())?;
     let (queue, reader) = mpsc::channel(shared.config.write_queue.max(1));
-    let id = table.add(first, queue, true).ok_or(())?;
+    let id = table.add(remote, queue, true).ok_or(())?;
     let Queued::Yes = table.queue(id, message) else { return Err(()) };
     drop(table);
     // what else is sent there meanwhile waits in the same queue
-    tokio::spawn(connect(Arc::clone(shared), id, remotes.to_vec(), reader));
+    tokio::spawn(connect(Arc::clone(shared), id, remote, reader));
     Ok(())
 }
 
 async fn connect(
     shared: Arc<Shared>,
     id: ConnectionId,
-    remotes: Vec<SocketAddr>,
+    remote: SocketAddr,
     queue: mpsc::Receiver<Outgoing>,
 ) {
     let mut closing = shared.closing.clone();
-    for remote in remotes {
-        let attempt =
-            tokio::time::timeout(shared.config.connect_timeout, TcpStream::connect(remote));
-        let outcome = tokio::select! {
-            outcome = attempt => outcome,
-            _ = closing.changed() => break,
-        };
-        match outcome.map_err(io::Error::from).and_then(|connected| connected) {
-            Ok(stream) => {
-                debug!(%remote, connection = id.0, "connected");
-                return connection::run(shared, id, stream, queue).await;
-            }
-            Err(error) => debug!(%remote, %error, "cannot connect"),
+    let attempt = tokio::time::timeout(shared.config.connect_timeout, TcpStream::connect(remote));
+    let outcome = tokio::select! {
+        outcome = attempt => outcome.map_err(io::Error::from).and_then(|connected| connected),
+        _ = closing.changed() => Err(io::ErrorKind::Interrupted.into()),
+    };
+    match outcome {
+        Ok(stream) => {
+            debug!(%remote, connection = id.0, "connected");
+            return connection::run(shared, id, stream, queue).await;
         }
+        Err(error) => debug!(%remote, %error, "cannot connect"),
     }
     connection::finish(&shared, id, queue, None).await;
     shared.tell(Incoming::Closed(id)).await;

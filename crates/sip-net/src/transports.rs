@@ -1,9 +1,12 @@
 //! All sockets of a SIP process behind one handle.
 
+use crate::resolve::{self, Dns, Lookup};
 use crate::table::{Outgoing, Table};
+use crate::tcp;
 use crate::udp::{self, Udp};
-use crate::{resolve, tcp};
 use bytes::Bytes;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use sip_stack::endpoint::{Transmit, TransmitId};
 use sip_stack::flow::{ConnectionId, Flow, Hop, Target, Transport};
 use std::collections::VecDeque;
@@ -34,6 +37,8 @@ pub struct Config {
     pub incoming_queue: usize,
     /// Most look-ups of names at a time.
     pub max_lookups: usize,
+    /// The name servers to ask; none = those of the system.
+    pub name_servers: Vec<SocketAddr>,
 }
 
 impl Default for Config {
@@ -47,6 +52,7 @@ impl Default for Config {
             write_queue: 128,
             incoming_queue: 4096,
             max_lookups: 256,
+            name_servers: Vec::new(),
         }
     }
 }
@@ -65,6 +71,15 @@ pub enum Incoming {
     Closed(ConnectionId),
     /// A message could not be sent.
     SendFailed(TransmitId),
+    /// A message was for a name. Nothing was sent; where it can go is for the owner to choose from.
+    Resolved {
+        /// Which message.
+        id: TransmitId,
+        /// The servers of that name with addresses, best first; at least one.
+        hops: Vec<Hop>,
+        /// The message.
+        bytes: Bytes,
+    },
 }
 
 /// What all tasks share.
@@ -77,6 +92,7 @@ pub(crate) struct Shared {
     sockets: Vec<Udp>,
     table: Mutex<Table>,
     lookups: Arc<Semaphore>,
+    dns: Box<dyn Lookup>,
     /// Gone when every task has let go of this value; closing waits for that.
     _alive: mpsc::Sender<()>,
 }
@@ -109,46 +125,45 @@ impl Shared {
     fn send_to(
         self: &Arc<Self>,
         transport: Transport,
-        remotes: &[SocketAddr],
+        remote: SocketAddr,
         message: Outgoing,
     ) -> Result<(), ()> {
         match transport {
-            Transport::Tcp => tcp::send_to(self, remotes, message),
-            Transport::Udp => {
-                let reachable = remotes.iter().find(|r| self.socket_for(**r).is_some());
-                let remote = *reachable.ok_or(())?;
-                self.send_udp(self.socket_for(remote), remote, &message.bytes)
-            }
+            Transport::Tcp => tcp::send_to(self, remote, message),
+            Transport::Udp => self.send_udp(self.socket_for(remote), remote, &message.bytes),
         }
     }
 
     fn send_hop(self: &Arc<Self>, id: TransmitId, hop: Hop, bytes: Bytes) -> Result<(), ()> {
-        let transport = hop.transport.unwrap_or(Transport::Udp);
-        let message = Outgoing { id: Some(id), bytes };
-        if let Some(remote) = resolve::literal(&hop) {
-            return self.send_to(transport, &[remote], message);
+        if let Some(ip) = hop.host.ip() {
+            let remote = SocketAddr::new(ip, hop.port.unwrap_or(5060));
+            let message = Outgoing { id: Some(id), bytes };
+            return self.send_to(hop.transport.unwrap_or(Transport::Udp), remote, message);
         }
         let permit = Arc::clone(&self.lookups).try_acquire_owned().map_err(drop)?;
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let mut closing = shared.closing.clone();
-            let found = tokio::select! {
-                found = resolve::addresses(&hop) => found,
+            let hops = tokio::select! {
+                hops = shared.resolve(&hop) => hops,
                 _ = closing.changed() => return,
             };
             drop(permit);
-            let sent = match found {
-                Ok(remotes) => shared.send_to(transport, &remotes, message),
-                Err(error) => {
-                    debug!(%hop, %error, "cannot resolve");
-                    Err(())
-                }
+            debug!(%hop, ?hops, "resolved");
+            let news = match hops.is_empty() {
+                true => Incoming::SendFailed(id),
+                false => Incoming::Resolved { id, hops, bytes },
             };
-            if sent.is_err() {
-                shared.tell(Incoming::SendFailed(id)).await;
-            }
+            shared.tell(news).await;
         });
         Ok(())
+    }
+
+    /// The servers of a hop that a socket of ours can reach.
+    async fn resolve(&self, hop: &Hop) -> Vec<Hop> {
+        let mut rng = StdRng::seed_from_u64(rand::random());
+        let may_reach = |ip| self.socket_for(SocketAddr::new(ip, 0)).is_some();
+        resolve::resolve(hop, self.dns.as_ref(), may_reach, &mut rng).await
     }
 }
 
@@ -186,6 +201,7 @@ impl Transports {
         let shared = Arc::new(Shared {
             table: Mutex::new(Table::new(config.max_connections)),
             lookups: Arc::new(Semaphore::new(config.max_lookups)),
+            dns: Box::new(Dns::new(&config.name_servers)?),
             config,
             incoming,
             closing: closing_receiver,

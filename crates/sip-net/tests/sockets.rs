@@ -180,6 +180,10 @@ async fn names_are_resolved() {
     for transport in [Transport::Udp, Transport::Tcp] {
         let hop = Hop { host: host.clone(), port: Some(there.port()), transport: Some(transport) };
         a.send(transmit(Target::Hop(hop), 0));
+        let Incoming::Resolved { id, hops, bytes } = recv(&mut a).await else { panic!() };
+        let near = hops.into_iter().find(|hop| hop.host.ip() == Some(LOOPBACK.ip())).unwrap();
+        assert_eq!((near.port, near.transport), (Some(there.port()), Some(transport)));
+        a.send(Transmit { id, target: Target::Hop(near), bytes });
         assert_eq!(message(&mut b).await.0.transport, transport);
     }
 }

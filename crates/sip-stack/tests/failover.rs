@@ -2,6 +2,7 @@
 //! is unreachable, silent or unavailable (RFC 3263 §4.3).
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests are test code too")]
+#![allow(clippy::disallowed_methods, reason = "a test needs some instant to start from")]
 
 use std::time::{Duration, Instant};
 

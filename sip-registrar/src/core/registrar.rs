@@ -10,7 +10,7 @@ use sip_stack::endpoint::{
     Alive, CallId, ClientTransactionId, Endpoint, EndpointConfig, Event, Output as StackOutput,
     Transmit, TransmitId,
 };
-use sip_stack::flow::{ConnectionId, Flow};
+use sip_stack::flow::{ConnectionId, Flow, Hop};
 use sip_stack::message::{Host, Method, Reason};
 use sip_stack::token::Tokens;
 
@@ -37,6 +37,15 @@ pub enum Input {
     },
     /// A [`Transmit`] could not be made.
     SendFailed(TransmitId),
+    /// A [`Transmit`] was for a name that leads to these hops (RFC 3263).
+    Resolved {
+        /// Which one.
+        id: TransmitId,
+        /// Servers with addresses, best first.
+        hops: Vec<Hop>,
+        /// The message.
+        bytes: Bytes,
+    },
     /// A connection is gone.
     Closed(ConnectionId),
     /// The mixer's reply to a command.
@@ -181,6 +190,9 @@ impl Registrar {
                 self.endpoint.handle_message(now, flow, &bytes);
             }
             Input::SendFailed(id) => self.endpoint.handle_send_failed(now, id),
+            Input::Resolved { id, hops, bytes } => {
+                self.endpoint.handle_resolved(now, id, hops, bytes);
+            }
             Input::Closed(connection) => {
                 self.location.handle_flow_closed(connection);
                 self.endpoint.handle_flow_closed(now, connection);

@@ -196,6 +196,7 @@ impl Loop {
                 Incoming::Message { flow, bytes } => Input::Sip { flow, bytes },
                 Incoming::Closed(connection) => Input::Closed(connection),
                 Incoming::SendFailed(id) => Input::SendFailed(id),
+                Incoming::Resolved { id, hops, bytes } => Input::Resolved { id, hops, bytes },
             });
             next = self.transports.try_recv();
         }

@@ -12,7 +12,7 @@ use sip_stack::auth::Credentials;
 use sip_stack::endpoint::{
     self, Body, CallId, Endpoint, EndpointConfig, Invite, SessionError, Transmit, TransmitId,
 };
-use sip_stack::flow::{ConnectionId, Flow, Target};
+use sip_stack::flow::{ConnectionId, Flow, Hop, Target};
 use sip_stack::message::{Method, NameAddr, Uri};
 use sip_stack::token::Tokens;
 
@@ -233,6 +233,12 @@ impl Phone {
     /// A message could not be sent.
     pub fn handle_send_failed(&mut self, now: Instant, id: TransmitId) {
         self.endpoint.handle_send_failed(now, id);
+        self.drain(now);
+    }
+
+    /// A message was for a name that leads to these hops, best first (RFC 3263).
+    pub fn handle_resolved(&mut self, now: Instant, id: TransmitId, hops: Vec<Hop>, bytes: Bytes) {
+        self.endpoint.handle_resolved(now, id, hops, bytes);
         self.drain(now);
     }
 

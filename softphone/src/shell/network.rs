@@ -240,6 +240,9 @@ impl Running {
             Incoming::Message { flow, bytes } => self.phone.handle_message(now, flow, &bytes),
             Incoming::Closed(connection) => self.phone.handle_flow_closed(now, connection),
             Incoming::SendFailed(id) => self.phone.handle_send_failed(now, id),
+            Incoming::Resolved { id, hops, bytes } => {
+                self.phone.handle_resolved(now, id, hops, bytes);
+            }
         }
     }
 
