@@ -8,15 +8,16 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("sip-stack", &[]),
     ("rtp-session", &[]),
     ("media-codec", &[]),
+    ("audio-playout", &["rtp-session", "media-codec"]),
     ("mixer-control", &[]),
     ("sip-net", &["sip-stack"]),
     ("sip-registrar", &["sdp", "sip-stack", "sip-net", "mixer-control"]),
-    ("media-mixer", &["sdp", "rtp-session", "media-codec", "mixer-control"]),
-    ("softphone", &["sdp", "sip-stack", "sip-net", "rtp-session", "media-codec"]),
+    ("media-mixer", &["sdp", "rtp-session", "media-codec", "audio-playout", "mixer-control"]),
+    ("softphone", &["sdp", "sip-stack", "sip-net", "rtp-session", "media-codec", "audio-playout"]),
 ];
 
 /// Crates in which nothing but values live: they may not name a runtime, not even as a dependency.
-const CORES: &[&str] = &["sdp", "sip-stack", "rtp-session"];
+const CORES: &[&str] = &["sdp", "sip-stack", "rtp-session", "audio-playout"];
 
 /// Third-party wire and codec crates, and the one crate of ours that may name each.
 const DOORS: &[(&str, &str)] = &[

@@ -117,7 +117,7 @@ impl G711Decoder {
             Law::Mu => &MU_LAW,
             Law::A => &A_LAW,
         };
-        Self { table, concealer: Concealer::new() }
+        Self { table, concealer: Concealer::new(8000) }
     }
 }
 
@@ -155,6 +155,10 @@ impl AudioDecoder for G711Decoder {
 
     fn conceal(&mut self, out: &mut [i16]) {
         self.concealer.fill(out);
+    }
+
+    fn reset(&mut self) {
+        self.concealer.reset();
     }
 }
 

@@ -3,6 +3,7 @@
 mod conceal;
 mod g711;
 mod opus;
+mod payload;
 
 use crate::CodecError;
 
@@ -78,6 +79,9 @@ pub trait AudioDecoder: Send {
     /// Fills `out` with a plausible continuation of what was decoded last, fading out when the
     /// loss goes on.
     fn conceal(&mut self, out: &mut [i16]);
+
+    /// Forgets everything: what is decoded next belongs to another stream.
+    fn reset(&mut self);
 }
 
 /// The audio codecs of this crate.
@@ -111,13 +115,39 @@ impl AudioCodec {
         Self::ALL.into_iter().find(|codec| codec.encoding_name().eq_ignore_ascii_case(name))
     }
 
-    /// Ticks per second of the RTP timestamp; for all codecs here also their sample rate.
+    /// Ticks per second of the RTP timestamp.
     #[must_use]
     pub const fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
             Self::Pcmu | Self::Pcma => 8000,
         }
+    }
+
+    /// Samples per second of what its encoder takes and its decoder makes.
+    #[must_use]
+    pub const fn sample_rate(self) -> u32 {
+        match self {
+            Self::Opus => 48_000,
+            Self::Pcmu | Self::Pcma => 8000,
+        }
+    }
+
+    /// How long a payload plays, in units of the RTP clock, without decoding it; `None` when it cannot
+    /// be played.
+    #[must_use]
+    pub fn duration(self, payload: &[u8]) -> Option<u32> {
+        match self {
+            Self::Opus => payload::opus_duration(payload),
+            Self::Pcmu | Self::Pcma => payload::sampled_duration(payload),
+        }
+    }
+
+    /// Whether a payload also holds a coarse copy of the frame before it, to be had by
+    /// [`AudioDecoder::decode_fec`] when that one is lost.
+    #[must_use]
+    pub fn has_redundancy(self, payload: &[u8]) -> bool {
+        self == Self::Opus && payload::opus_redundancy(payload)
     }
 
     /// The payload type RFC 3551 §6 assigns, if it does.

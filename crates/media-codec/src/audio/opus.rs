@@ -1,7 +1,7 @@
 //! Opus by libopus (RFC 6716), mono at 48 kHz; RFC 7587 lets a receiver ignore a stereo hint, and
 //! libopus mixes stereo packets down by itself.
 
-use audiopus::coder::{Decoder, Encoder};
+use audiopus::coder::{Decoder, Encoder, GenericCtl};
 use audiopus::packet::{self, Packet};
 use audiopus::{Application, Bitrate, Channels, MutSignals, SampleRate};
 
@@ -160,6 +160,11 @@ impl AudioDecoder for OpusDecoder {
         if self.fill(None, out).is_err() {
             out.fill(0);
         }
+    }
+
+    fn reset(&mut self) {
+        // Fails only for a decoder that is none.
+        let _ = self.decoder.reset_state();
     }
 }
 
