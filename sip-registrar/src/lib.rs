@@ -12,6 +12,7 @@
 mod core;
 
 pub use crate::core::{
-    Account, AccountError, Accounts, CommandId, ConferenceName, Counters, Guests, Input, Output,
-    Registrar, Settings, StoreCommand, StoredBinding, StoredFlow, WallClock,
+    Account, AccountError, Accounts, CommandId, ConferenceName, Counters, GuardNumbers, Guests,
+    Input, Network, Output, Protection, Registrar, Settings, StoreCommand, StoredBinding,
+    StoredFlow, WallClock,
 };

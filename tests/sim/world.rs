@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use rtp_session::NtpClock;
 use sdp::Direction;
-use sip_registrar::{Account, Accounts, Counters, Guests, Input, Output, Registrar, Settings};
+use sip_registrar::{
+    Account, Accounts, Counters, Guests, Input, Output, Protection, Registrar, Settings,
+};
 use sip_stack::auth::Algorithm;
 use sip_stack::endpoint::Alive;
 use sip_stack::flow::{Flow, Transport};
@@ -300,7 +302,7 @@ impl World {
                     self.mixer.command(now, id, request);
                 }
                 // Restarts of the registrar are tested with the real one.
-                Output::Store(_) => {}
+                Output::Store(_) | Output::Close(_) => {}
             }
         }
         let mut packets = self.mixer.take_packets();
@@ -429,6 +431,7 @@ fn settings(listen: SocketAddr) -> Settings {
         max_conferences_per_creator: 100,
         max_members: 50,
         max_calls: 1000,
+        protection: Protection::default(),
         mixer_timeout: secs(5),
     }
 }

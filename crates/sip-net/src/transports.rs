@@ -253,6 +253,11 @@ impl Transports {
         }
     }
 
+    /// Closes a connection once it has written what waits for it; [`Incoming::Closed`] follows.
+    pub fn close_connection(&mut self, id: ConnectionId) {
+        self.shared.table().remove(id);
+    }
+
     /// Waits for the next thing. Safe to cancel: nothing is lost.
     pub async fn recv(&mut self) -> Incoming {
         if let Some(id) = self.failed.pop_front() {

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::guard::GuardNumbers;
+
 /// Counters since start and gauges of now. Plain values: the shell copies and prints them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -23,6 +25,8 @@ pub struct Counters {
     pub calls: usize,
     /// Bindings of now.
     pub bindings: usize,
+    /// Of rates and bans.
+    pub guard: GuardNumbers,
     /// Whether the mixer can be used.
     pub mixer_up: bool,
 }

@@ -9,8 +9,12 @@ use sip_stack::flow::Flow;
 use sip_stack::message::{Host, NameAddr, Request};
 
 use super::conference::Creator;
+use super::guard::Source;
 use super::registrar::Registrar;
 use super::reject::Reject;
+
+/// How many characters of a user name go into the log.
+const MAX_LOGGED: usize = 64;
 
 /// Who sent a request that opens a dialog.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +82,7 @@ impl Registrar {
         &mut self,
         now: Instant,
         request: &Request,
-        _flow: &Flow,
+        flow: &Flow,
     ) -> Result<String, Reject> {
         let accounts = &self.settings.accounts;
         let lookup = |user: &str, algorithm| {
@@ -87,8 +91,30 @@ impl Registrar {
         match self.challenger.verify(now, request, lookup) {
             Verdict::Ok { user } => Ok(user),
             Verdict::Stale => Err(self.challenge(now, request, true)),
-            Verdict::Missing | Verdict::Wrong => Err(self.challenge(now, request, false)),
+            Verdict::Missing => Err(self.challenge(now, request, false)),
+            Verdict::Wrong => {
+                self.login_failed(now, request, flow);
+                Err(self.challenge(now, request, false))
+            }
         }
+    }
+
+    /// Notes wrong credentials. The line is a promise to fail2ban (docs/fail2ban): what a stranger
+    /// chose stands last, quoted and cut.
+    fn login_failed(&mut self, now: Instant, request: &Request, flow: &Flow) {
+        let credentials = request.headers.auth("Authorization");
+        let user = credentials.iter().find_map(|c| c.get("username")).unwrap_or_default();
+        let user: String = user.chars().take(MAX_LOGGED).collect();
+        tracing::warn!(
+            source = %flow.remote.ip(),
+            transport = %flow.transport,
+            method = %request.method,
+            user = ?user,
+            "authentication failed"
+        );
+        let location = &self.location;
+        let registered = |source: Source| location.registered_from(source.remotes());
+        self.guard.login_failed(now, flow.remote, registered);
     }
 
     /// 401 with one challenge per algorithm, strongest first (RFC 8760 §2.3).

@@ -19,6 +19,7 @@ use super::call::{Bridges, Relayed};
 use super::clock::WallClock;
 use super::conference::{ConferenceName, Directory};
 use super::counters::Counters;
+use super::guard::{Admission, Guard};
 use super::location::Location;
 use super::mixer::{CommandId, MixerLink};
 use super::reject::Reject;
@@ -78,6 +79,8 @@ pub enum Output {
         /// The command.
         request: MixerRequest,
     },
+    /// A connection to be closed: its peer is banned.
+    Close(ConnectionId),
     /// Something to be kept beyond a restart.
     Store(StoreCommand),
 }
@@ -104,6 +107,7 @@ pub struct Registrar {
     pub(crate) challenger: Challenger,
     pub(crate) tokens: Tokens,
     pub(crate) clock: WallClock,
+    pub(crate) guard: Guard,
     pub(crate) location: Location,
     pub(crate) directory: Directory,
     pub(crate) bridges: Bridges,
@@ -145,6 +149,7 @@ impl Registrar {
             endpoint: Endpoint::new(config, tokens.seed()),
             challenger: Challenger::new(now, &settings.realm, &settings.digest, tokens.seed()),
             clock: WallClock::new(now, unix),
+            guard: Guard::new(settings.protection.clone()),
             location: Location::new(settings.max_bindings_per_account, settings.max_bindings),
             directory: Directory::new(
                 settings.max_conferences,
@@ -185,10 +190,7 @@ impl Registrar {
     /// Takes in what happened.
     pub fn handle_input(&mut self, now: Instant, input: Input) {
         match input {
-            Input::Sip { flow, bytes } => {
-                self.counters.count_request(&bytes);
-                self.endpoint.handle_message(now, flow, &bytes);
-            }
+            Input::Sip { flow, bytes } => self.receive(now, flow, &bytes),
             Input::SendFailed(id) => self.endpoint.handle_send_failed(now, id),
             Input::Resolved { id, hops, bytes } => {
                 self.endpoint.handle_resolved(now, id, hops, bytes);
@@ -206,8 +208,22 @@ impl Registrar {
         self.drain(now);
     }
 
+    /// A message, which is read if its source behaves.
+    fn receive(&mut self, now: Instant, flow: Flow, bytes: &Bytes) {
+        let is_registered = || self.location.is_known(flow.remote);
+        match self.guard.admit(now, flow.remote, is_registered) {
+            Admission::Read => {
+                self.counters.count_request(bytes);
+                self.endpoint.handle_message(now, flow, bytes);
+            }
+            Admission::Drop => {}
+            Admission::Banned => self.out.extend(flow.connection.map(Output::Close)),
+        }
+    }
+
     /// Does what is due; always safe, also early.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.guard.handle_timeout(now);
         self.location.handle_timeout(now);
         self.endpoint.handle_timeout(now);
         self.on_mixer_timeout(now);
@@ -222,10 +238,13 @@ impl Registrar {
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.endpoint.poll_timeout(), self.location.poll_timeout(), self.mixer.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let all = [
+            self.endpoint.poll_timeout(),
+            self.guard.poll_timeout(),
+            self.location.poll_timeout(),
+            self.mixer.poll_timeout(),
+        ];
+        all.into_iter().flatten().min()
     }
 
     /// Whether every call is over and every answer has come: nothing is lost by ending now.
@@ -249,6 +268,7 @@ impl Registrar {
             members: self.directory.iter().map(super::conference::Focus::present).sum(),
             calls: self.bridges.len(),
             bindings: self.location.len(),
+            guard: self.guard.numbers(),
             mixer_up: self.mixer.is_up(),
             ..self.counters.clone()
         }

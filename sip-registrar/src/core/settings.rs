@@ -7,6 +7,7 @@ use sip_stack::auth::Algorithm;
 use sip_stack::message::Host;
 
 use super::accounts::Accounts;
+use super::guard::Protection;
 
 /// Who may call without an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub struct Settings {
     pub max_members: usize,
     /// Calls at the same time, conference members included.
     pub max_calls: usize,
+    /// Who is heard at all, and how much.
+    pub protection: Protection,
     /// How long an INVITE waits for the mixer before it is answered 503.
     pub mixer_timeout: Duration,
 }

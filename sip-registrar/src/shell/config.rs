@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
-use sip_registrar::{Accounts, Guests, Settings};
+use sip_registrar::{Accounts, Guests, Network, Protection, Settings};
 use sip_stack::auth::Algorithm;
 use sip_stack::message::Host;
 
@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) mixer: Mixer,
     pub(crate) http: Http,
     pub(crate) store: Store,
+    pub(crate) protection: ProtectionRules,
     pub(crate) accounts: Vec<AccountEntry>,
 }
 
@@ -109,6 +110,19 @@ impl Store {
     }
 }
 
+/// `[protection]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct ProtectionRules {
+    pub(crate) trusted: Vec<String>,
+    pub(crate) rate: u32,
+    pub(crate) burst: u32,
+    pub(crate) max_failures: u32,
+    pub(crate) failure_window: u32,
+    pub(crate) ban: u32,
+    pub(crate) max_sources: usize,
+}
+
 /// One `[[accounts]]` table.
 #[derive(Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -185,6 +199,20 @@ impl Default for Mixer {
     }
 }
 
+impl Default for ProtectionRules {
+    fn default() -> Self {
+        ProtectionRules {
+            trusted: vec!["127.0.0.0/8".into(), "::1".into()],
+            rate: 500,
+            burst: 5000,
+            max_failures: 50,
+            failure_window: 600,
+            ban: 600,
+            max_sources: 20_000,
+        }
+    }
+}
+
 impl Default for Http {
     fn default() -> Self {
         Http { listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8060) }
@@ -243,6 +271,12 @@ impl Config {
         if !(1..=3600).contains(&self.mixer.timeout) {
             bail!("mixer.timeout: must be 1 to 3600 seconds");
         }
+        if let Some(bad) = self.protection.trusted.iter().find(|n| Network::parse(n).is_none()) {
+            bail!("protection.trusted: \"{bad}\" is no address or network such as 10.0.0.0/8");
+        }
+        if self.protection.rate > 0 && self.protection.burst == 0 {
+            bail!("protection.burst: must be at least 1, or nothing would be read");
+        }
         if self.sip.realm.contains(['"', '\\', '\r', '\n']) || self.sip.realm.is_empty() {
             bail!("sip.realm: must be non-empty and hold no quotes or line breaks");
         }
@@ -279,6 +313,16 @@ impl Config {
             GuestRule::Loopback | GuestRule::Nobody => Guests::Nobody,
         };
         let seconds = |s: u32| Duration::from_secs(u64::from(s));
+        let rules = &self.protection;
+        let protection = Protection {
+            trusted: rules.trusted.iter().filter_map(|network| Network::parse(network)).collect(),
+            rate: rules.rate,
+            burst: rules.burst,
+            max_failures: rules.max_failures,
+            failure_window: seconds(rules.failure_window),
+            ban: seconds(rules.ban),
+            max_sources: rules.max_sources,
+        };
         Settings {
             realm: self.sip.realm.clone(),
             digest: self.sip.digest.iter().map(|name| name.algorithm()).collect(),
@@ -297,6 +341,7 @@ impl Config {
             max_conferences_per_creator: self.conference.max_conferences_per_creator,
             max_members: self.conference.max_members,
             max_calls: self.sip.max_calls,
+            protection,
             mixer_timeout: Duration::from_secs(self.mixer.timeout),
         }
     }
@@ -371,6 +416,13 @@ mod tests {
             "ha1_sha512_256",
             "ha1_md5",
             "path",
+            "trusted",
+            "rate",
+            "burst",
+            "max_failures",
+            "failure_window",
+            "ban",
+            "max_sources",
         ] {
             let documented = TEMPLATE
                 .lines()
@@ -398,6 +450,8 @@ mod tests {
             ("[registration]\nmin_expires = 3601", "registration.min_expires"),
             ("[registration]\nmin_expires = 600\ndefault_expires = 500", "min_expires"),
             ("[sip]\ndomains = [\"sip:example.org\"]", "sip.domains"),
+            ("[protection]\ntrusted = [\"10.0.0.0/99\"]", "10.0.0.0/99"),
+            ("[protection]\nburst = 0", "protection.burst"),
             ("[mixer]\ntimeout = 0", "mixer.timeout"),
             ("[mixer]\ntimeout = 9223372036854775807", "mixer.timeout"),
             ("[[accounts]]\nuser = \"\"\npassword = \"x\"", "user"),

@@ -94,6 +94,28 @@ fn render(numbers: &Numbers) -> String {
         "Commands the mixer refused or did not answer.",
         c.mixer_failures,
     );
+    let g = &c.guard;
+    one(
+        "parley_login_failures_total",
+        "counter",
+        "Requests whose digest was wrong.",
+        g.failed_logins,
+    );
+    one("parley_bans_total", "counter", "Bans imposed on sources.", g.bans);
+    one("parley_banned_sources", "gauge", "Sources banned now.", size(g.banned));
+    one("parley_known_sources", "gauge", "Sources with a rate limit now.", size(g.sources));
+    one(
+        "parley_dropped_by_ban_total",
+        "counter",
+        "Messages not read because their source was banned.",
+        g.dropped_by_ban,
+    );
+    one(
+        "parley_dropped_by_rate_total",
+        "counter",
+        "Messages not read because their source sent too many.",
+        g.dropped_by_rate,
+    );
     one("parley_store_writes_total", "counter", "Transactions written to disk.", store.writes);
     one("parley_store_failures_total", "counter", "Failures of the store.", store.failures);
     one(

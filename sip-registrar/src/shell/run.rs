@@ -212,6 +212,7 @@ impl Loop {
             match output {
                 Output::Transmit(transmit) => self.transports.send(transmit),
                 Output::Mixer { id, request } => self.mixer.send(id, request),
+                Output::Close(connection) => self.transports.close_connection(connection),
                 Output::Store(command) => self.keeper.keep(command),
             }
         }

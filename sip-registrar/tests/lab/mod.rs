@@ -18,7 +18,7 @@ use bytes::Bytes;
 use mixer_control::{LegRef, MixerError, MixerEvent, MixerReply, MixerRequest};
 use sdp::SessionDescription;
 use sip_registrar::{
-    Account, Accounts, CommandId, Counters, Guests, Input, Output, Registrar, Settings,
+    Account, Accounts, CommandId, Counters, Guests, Input, Output, Protection, Registrar, Settings,
     StoreCommand,
 };
 use sip_stack::auth::{Algorithm, Credentials};
@@ -62,6 +62,7 @@ pub fn settings() -> Settings {
         max_conferences_per_creator: 2,
         max_members: 3,
         max_calls: 100,
+        protection: Protection::default(),
         mixer_timeout: Duration::from_secs(5),
     }
 }
@@ -74,6 +75,8 @@ pub struct Lab {
     pub commands: VecDeque<(CommandId, MixerRequest)>,
     /// Whether the mixer agrees to everything at once.
     pub willing: bool,
+    /// Connections that were to be closed.
+    pub closed: Vec<ConnectionId>,
     /// What was to be kept, in order.
     pub kept: Vec<StoreCommand>,
     sent: VecDeque<(SocketAddr, Message)>,
@@ -98,6 +101,7 @@ impl Lab {
             registrar,
             commands: VecDeque::new(),
             willing: false,
+            closed: Vec::new(),
             kept: Vec::new(),
             sent: VecDeque::new(),
         }
@@ -121,6 +125,7 @@ impl Lab {
                     let message = parse::message(&transmit.bytes).expect("we print what we read");
                     self.sent.push_back((to, message));
                 }
+                Output::Close(connection) => self.closed.push(connection),
                 Output::Store(command) => self.kept.push(command),
                 Output::Mixer { id, request } => {
                     self.commands.push_back((id, request));

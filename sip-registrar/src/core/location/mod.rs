@@ -7,6 +7,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use sip_stack::flow::{ConnectionId, Flow};
@@ -213,17 +214,15 @@ impl Location {
         self.by_expiry.is_empty()
     }
 
-    #[cfg(test)]
     /// Whether a device is registered over a flow with this peer.
     #[must_use]
     pub fn is_known(&self, remote: SocketAddr) -> bool {
         self.by_remote.contains_key(&remote)
     }
 
-    #[cfg(test)]
     /// How many contacts are registered from these addresses.
     #[must_use]
-    pub fn registered_from(&self, remotes: std::ops::RangeInclusive<SocketAddr>) -> usize {
+    pub fn registered_from(&self, remotes: RangeInclusive<SocketAddr>) -> usize {
         self.by_remote.range(remotes).map(|(_, count)| count).sum()
     }
 
