@@ -1,12 +1,17 @@
 //! Forwarded media as one unbroken stream, across changes of its source (RFC 7667 §3.7).
 
-use std::collections::VecDeque;
-use std::time::Instant;
+mod layers;
+mod pictures;
 
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use self::layers::LayerFilter;
+use self::pictures::{LONG, Pictures};
 use super::shift::{Shift, unwrap_near};
 use crate::clock::ticks_between;
 use crate::random::Random;
-use crate::vp8::{Descriptor, PictureId, starts_key_frame};
+use crate::vp8::{Descriptor, starts_key_frame};
 use crate::{
     CsrcList, ExtSeq, ExtensionBlock, Outbound, PayloadType, RtpHeader, RtpPacket, RtpTime, Seq,
     Ssrc,
@@ -14,10 +19,18 @@ use crate::{
 
 /// A jump of the sequence numbers above this is a restart of the source (RFC 3550 §A.1 `MAX_DROPOUT`).
 const MAX_JUMP: u64 = 3000;
-/// Pictures of a source without picture ids that are remembered for late packets.
-const PICTURES: usize = 32;
-/// Picture ids go out with 15 bits.
-const PICTURE_MODULUS: u64 = 1 << 15;
+/// Packets of one picture that are held until its first comes: a key frame of VGA size has fewer.
+const MAX_HELD: usize = 64;
+/// How long they are held: reordering takes less, and the first packet sent again a round trip or two.
+const HOLD_TIME: Duration = Duration::from_millis(300);
+
+/// A packet that came before its picture could be begun.
+#[derive(Clone, Debug)]
+struct Held {
+    at: Instant,
+    packet: RtpPacket,
+    csrcs: CsrcList,
+}
 
 /// What must be made continuous.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +61,11 @@ pub struct Rewrite {
     pictures: Pictures,
     base_layers: Shift,
     base_layer_in: u64,
+    key_frames: Shift,
+    key_frame_in: u64,
+    layers: LayerFilter,
+    /// Packets of the newest picture while a key frame is waited for, of which the first may have been overtaken.
+    held: VecDeque<Held>,
 }
 
 impl Rewrite {
@@ -65,8 +83,9 @@ impl Rewrite {
         // One cycle up, so that there is something below the first.
         let mut first = |modulus: u64| modulus + random.next_u64() % modulus;
         let seq = Shift::new(first(1 << 16));
-        let pictures = Pictures::new(first(PICTURE_MODULUS));
+        let pictures = Pictures::new(first(LONG));
         let base_layers = Shift::new(first(1 << 8));
+        let key_frames = Shift::new(first(1 << 5));
         Self {
             ssrc,
             payload_type,
@@ -82,6 +101,10 @@ impl Rewrite {
             pictures,
             base_layers,
             base_layer_in: 0,
+            key_frames,
+            key_frame_in: 0,
+            layers: LayerFilter::default(),
+            held: VecDeque::new(),
         }
     }
 
@@ -91,24 +114,36 @@ impl Rewrite {
         if self.source != Some(source) {
             self.source = Some(source);
             self.joined = false;
+            self.held.clear();
         }
+    }
+
+    /// VP8: forwards temporal layers up to this one, 0 (the base layer) to 3 (all). Layers are left out from the next
+    /// picture on, and come back at one that can be decoded without those left out (RFC 7741 §4.2, Y).
+    pub fn set_max_temporal_layer(&mut self, layer: u8) {
+        self.layers.set_target(layer);
     }
 
     /// Forwards nothing until the next [`Rewrite::switch_to`].
     pub fn stop(&mut self) {
         self.source = None;
         self.joined = false;
+        self.held.clear();
     }
 
     /// The packet as the receiver is to see it, or `None`: not the present source, older than the switch,
-    /// without content, or (VP8) before the first key frame. `csrcs` names who is in it.
+    /// without content, or (VP8) before the first key frame. `csrcs` names who is in it. Afterwards
+    /// [`Rewrite::poll_held`] has those that came before the one that began the picture.
     pub fn forward(
         &mut self,
         now: Instant,
         packet: &RtpPacket,
         csrcs: &CsrcList,
     ) -> Option<Outbound> {
-        let input = self.admit(now, packet)?;
+        let Some(input) = self.admit(now, packet) else {
+            self.hold(now, packet, csrcs);
+            return None;
+        };
         if packet.payload_ref().is_empty() {
             // Mere padding, to probe for bandwidth: the receiver has no use for it.
             self.seq.omit(input.0);
@@ -121,6 +156,11 @@ impl Rewrite {
                     self.seq.omit(input.0);
                     return None;
                 };
+                if !self.layers.keeps(&descriptor, packet.timestamp()) {
+                    self.seq.omit(input.0);
+                    self.pictures.omit(descriptor.picture_id, packet.timestamp());
+                    return None;
+                }
                 let rewritten = self.rewrite_descriptor(descriptor, packet.timestamp())?;
                 let mut octets = [0; 6];
                 let written = rewritten.write(&mut octets);
@@ -144,6 +184,38 @@ impl Rewrite {
         .to_bytes();
         header.push(descriptor.0.get(..descriptor.1).unwrap_or_default());
         Some(Outbound { header, payload })
+    }
+
+    /// A packet of the picture just begun that came before its first packet. Call until `None`.
+    pub fn poll_held(&mut self, now: Instant) -> Option<Outbound> {
+        while self.joined {
+            let held = self.held.pop_front()?;
+            if now.saturating_duration_since(held.at) <= HOLD_TIME
+                && let Some(out) = self.forward(now, &held.packet, &held.csrcs)
+            {
+                return Some(out);
+            }
+        }
+        None
+    }
+
+    /// Keeps a packet that could belong to a key frame whose first packet is late: of the newest picture only.
+    fn hold(&mut self, now: Instant, packet: &RtpPacket, csrcs: &CsrcList) {
+        if !self.is_waiting() || self.source != Some(packet.ssrc()) {
+            return;
+        }
+        if let Some(held) = self.held.back() {
+            let newer = packet.timestamp().distance_from(held.packet.timestamp());
+            if newer < 0 {
+                return;
+            }
+            if newer > 0 {
+                self.held.clear();
+            }
+        }
+        if self.held.len() < MAX_HELD {
+            self.held.push_back(Held { at: now, packet: packet.clone(), csrcs: *csrcs });
+        }
     }
 
     /// The packet is left out on purpose (a layer, a probe): the receiver must not see a hole.
@@ -197,6 +269,9 @@ impl Rewrite {
             self.pictures.join(descriptor.picture_id, packet.timestamp());
             self.base_layer_in = 256 + u64::from(descriptor.tl0_pic_idx.unwrap_or(0));
             self.base_layers.sync(self.base_layer_in);
+            self.key_frame_in = 32 + u64::from(descriptor.key_idx.unwrap_or(0));
+            self.key_frames.sync(self.key_frame_in);
+            self.layers.join();
         }
     }
 
@@ -205,13 +280,16 @@ impl Rewrite {
         mut descriptor: Descriptor,
         timestamp: RtpTime,
     ) -> Option<Descriptor> {
-        let picture = self.pictures.map(descriptor.picture_id, timestamp)?;
-        // Always 15 bits, also when the source has seven or none: a receiver must never see them shrink.
-        descriptor.picture_id = Some(PictureId::Long((picture % PICTURE_MODULUS) as u16));
+        descriptor.picture_id = self.pictures.map(descriptor.picture_id, timestamp)?;
         if let Some(index) = descriptor.tl0_pic_idx {
             let input = unwrap_near(self.base_layer_in, u64::from(index), 256);
             self.base_layer_in = self.base_layer_in.max(input);
             descriptor.tl0_pic_idx = Some(self.base_layers.map(input)? as u8);
+        }
+        if let Some(index) = descriptor.key_idx {
+            let input = unwrap_near(self.key_frame_in, u64::from(index), 32);
+            self.key_frame_in = self.key_frame_in.max(input);
+            descriptor.key_idx = Some((self.key_frames.map(input)? % 32) as u8);
         }
         Some(descriptor)
     }
@@ -245,274 +323,6 @@ impl Rewrite {
     }
 }
 
-/// Picture numbers; sources without any are counted by their timestamps.
-#[derive(Clone, Debug)]
-struct Pictures {
-    shift: Shift,
-    highest_in: u64,
-    /// (timestamp, number) of the latest pictures, for sources without picture ids.
-    counted: VecDeque<(RtpTime, u64)>,
-}
-
-impl Pictures {
-    const fn new(first_out: u64) -> Self {
-        Self { shift: Shift::new(first_out), highest_in: 0, counted: VecDeque::new() }
-    }
-
-    fn join(&mut self, id: Option<PictureId>, timestamp: RtpTime) {
-        self.counted.clear();
-        self.highest_in = PICTURE_MODULUS
-            + match id {
-                Some(PictureId::Short(id)) => u64::from(id),
-                Some(PictureId::Long(id)) => u64::from(id),
-                None => 0,
-            };
-        if id.is_none() {
-            self.counted.push_back((timestamp, self.highest_in));
-        }
-        self.shift.sync(self.highest_in);
-    }
-
-    fn input(&mut self, id: Option<PictureId>, timestamp: RtpTime) -> Option<u64> {
-        let input = match id {
-            Some(PictureId::Short(id)) => unwrap_near(self.highest_in, u64::from(id), 128),
-            Some(PictureId::Long(id)) => {
-                unwrap_near(self.highest_in, u64::from(id), PICTURE_MODULUS)
-            }
-            None => return self.count(timestamp),
-        };
-        self.highest_in = self.highest_in.max(input);
-        Some(input)
-    }
-
-    /// The number of the picture with this timestamp: known, or the next one if it is newer than all.
-    fn count(&mut self, timestamp: RtpTime) -> Option<u64> {
-        if let Some((_, number)) = self.counted.iter().find(|(known, _)| *known == timestamp) {
-            return Some(*number);
-        }
-        if let Some((newest, _)) = self.counted.back()
-            && timestamp.distance_from(*newest) < 0
-        {
-            return None;
-        }
-        if self.counted.len() >= PICTURES {
-            self.counted.pop_front();
-        }
-        self.highest_in += 1;
-        self.counted.push_back((timestamp, self.highest_in));
-        Some(self.highest_in)
-    }
-
-    fn map(&mut self, id: Option<PictureId>, timestamp: RtpTime) -> Option<u64> {
-        let input = self.input(id, timestamp)?;
-        self.shift.map(input)
-    }
-
-    fn omit(&mut self, id: Option<PictureId>, timestamp: RtpTime) {
-        if let Some(input) = self.input(id, timestamp) {
-            self.shift.omit(input);
-        }
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
-mod tests {
-    use super::*;
-    use crate::testing::{marked, packet};
-    use proptest::prelude::*;
-    use std::time::Duration;
-
-    const MS: Duration = Duration::from_millis(1);
-
-    fn rewrite(kind: RewriteKind) -> Rewrite {
-        let payload_type = PayloadType::new(100).unwrap();
-        Rewrite::new(Ssrc(9), payload_type, kind, 90_000, 77)
-    }
-
-    fn read(outbound: &Outbound) -> (RtpPacket, Descriptor, Vec<u8>) {
-        let packet = RtpPacket::parse(outbound.to_bytes()).unwrap();
-        let (descriptor, len) = Descriptor::parse(packet.payload_ref()).unwrap();
-        let rest = packet.payload_ref()[len..].to_vec();
-        (packet, descriptor, rest)
-    }
-
-    /// One VP8 packet: key or not, first of its picture or not.
-    fn vp8(id: Option<PictureId>, tl0: Option<u8>, start: bool, key: bool) -> Vec<u8> {
-        let mut octets = [0; 6];
-        let len = Descriptor {
-            start_of_partition: start,
-            picture_id: id,
-            tl0_pic_idx: tl0,
-            temporal: tl0.map(|_| (0, false)),
-            ..Descriptor::default()
-        }
-        .write(&mut octets);
-        let mut payload = octets[..len].to_vec();
-        payload.extend_from_slice(&[u8::from(!key), 2, 3]);
-        payload
-    }
-
-    #[test]
-    fn opaque_media_switches_at_once() {
-        let t = Instant::now();
-        let mut rewrite = rewrite(RewriteKind::Opaque);
-        assert!(rewrite.forward(t, &packet(1, 5, 0, b"a"), &CsrcList::EMPTY).is_none());
-        rewrite.switch_to(Ssrc(1));
-        assert!(!rewrite.is_waiting());
-        let a = rewrite.forward(t, &marked(1, 5, 0, b"a", true), &CsrcList::EMPTY).unwrap();
-        let b = rewrite.forward(t + 20 * MS, &packet(1, 6, 1800, b"b"), &CsrcList::EMPTY).unwrap();
-        rewrite.switch_to(Ssrc(2));
-        assert!(rewrite.forward(t, &packet(1, 7, 3600, b"x"), &CsrcList::EMPTY).is_none());
-        let csrcs: CsrcList = [Ssrc(2)].into_iter().collect();
-        let c = rewrite.forward(t + 60 * MS, &packet(2, 60000, 7, b"c"), &csrcs).unwrap();
-        assert!(rewrite.forward(t + 61 * MS, &packet(2, 59999, 6, b"x"), &csrcs).is_none());
-        let [a, b, c] = [a, b, c].map(|out| RtpPacket::parse(out.to_bytes()).unwrap());
-        assert!(a.marker() && !b.marker());
-        assert_eq!(b.seq(), a.seq().next());
-        assert_eq!(c.seq(), b.seq().next());
-        assert_eq!(b.timestamp().distance_from(a.timestamp()), 1800);
-        assert_eq!(c.timestamp().distance_from(b.timestamp()), 3600);
-        assert_eq!(c.csrcs().collect::<Vec<_>>(), [Ssrc(2)]);
-        assert_eq!((c.ssrc(), c.payload_type().get()), (Ssrc(9), 100));
-        assert_eq!(c.payload_ref(), b"c");
-    }
-
-    #[test]
-    fn the_payload_is_shared() {
-        let mut rewrite = rewrite(RewriteKind::Vp8);
-        rewrite.switch_to(Ssrc(1));
-        let input = packet(1, 5, 0, &vp8(None, None, true, true));
-        let output = rewrite.forward(Instant::now(), &input, &CsrcList::EMPTY).unwrap();
-        assert_eq!(output.payload.as_ptr(), input.payload_ref()[1..].as_ptr());
-    }
-
-    #[test]
-    fn pictures_wait_for_a_key_frame() {
-        let t = Instant::now();
-        let mut rewrite = rewrite(RewriteKind::Vp8);
-        let send = |rewrite: &mut Rewrite, seq, start, key| {
-            let payload = vp8(Some(PictureId::Short(1)), None, start, key);
-            rewrite.forward(t, &packet(1, seq, 0, &payload), &CsrcList::EMPTY).is_some()
-        };
-        rewrite.switch_to(Ssrc(1));
-        assert!(rewrite.is_waiting());
-        assert!(!send(&mut rewrite, 1, true, false));
-        assert!(!send(&mut rewrite, 2, false, true));
-        assert!(rewrite.is_waiting());
-        assert!(send(&mut rewrite, 3, true, true));
-        assert!(!rewrite.is_waiting());
-        assert!(send(&mut rewrite, 4, true, false));
-        rewrite.switch_to(Ssrc(1));
-        assert!(send(&mut rewrite, 5, true, false), "no switch, no wait");
-        rewrite.stop();
-        assert!(!rewrite.is_waiting());
-        assert!(!send(&mut rewrite, 6, true, true));
-    }
-
-    /// Rows of (source, sequence number, picture id, TL0PICIDX, key), and what they become relative to the
-    /// first that came out: (sequence number, picture, TL0PICIDX).
-    #[test]
-    fn picture_numbers_follow_each_other_across_sources() {
-        use PictureId::{Long, Short};
-        type Row = (u32, u16, Option<PictureId>, Option<u8>, bool, Option<(u16, u16, Option<u8>)>);
-        let rows: &[Row] = &[
-            (1, 10, Some(Short(126)), Some(254), true, Some((0, 0, Some(0)))),
-            (1, 11, Some(Short(127)), Some(255), false, Some((1, 1, Some(1)))),
-            (1, 13, Some(Short(1)), Some(1), false, Some((3, 3, Some(3)))),
-            (1, 12, Some(Short(0)), Some(0), false, Some((2, 2, Some(2)))),
-            // Another source with 15 bits.
-            (2, 500, Some(Long(32766)), Some(7), false, None),
-            (2, 501, Some(Long(32767)), Some(8), true, Some((4, 4, Some(4)))),
-            (2, 502, Some(Long(0)), Some(9), false, Some((5, 5, Some(5)))),
-            (2, 500, Some(Long(32766)), Some(7), false, None),
-            // One without any numbers: counted by timestamp (the row index here).
-            (3, 65535, None, None, true, Some((6, 6, None))),
-            (3, 0, None, None, false, Some((7, 7, None))),
-            (3, 1, None, None, false, Some((8, 8, None))),
-            // And back, where the numbers have gone on meanwhile.
-            (1, 900, Some(Short(50)), Some(100), true, Some((9, 9, Some(6)))),
-            (1, 901, Some(Short(51)), Some(100), false, Some((10, 10, Some(6)))),
-            // A source that restarts its sequence numbers is a new one.
-            (1, 40000, Some(Short(90)), Some(1), false, None),
-            (1, 40001, Some(Short(91)), Some(2), true, Some((11, 11, Some(7)))),
-        ];
-        let t = Instant::now();
-        let mut rewrite = rewrite(RewriteKind::Vp8);
-        let mut first: Option<(u16, u16, u8)> = None;
-        for (i, &(source, seq, id, tl0, key, expected)) in rows.iter().enumerate() {
-            rewrite.switch_to(Ssrc(source));
-            let input = packet(source, seq, i as u32, &vp8(id, tl0, true, key));
-            let output = rewrite.forward(t, &input, &CsrcList::EMPTY);
-            let got = output.map(|output| {
-                let (packet, descriptor, rest) = read(&output);
-                assert_eq!(rest, [u8::from(!key), 2, 3]);
-                let Some(Long(picture)) = descriptor.picture_id else {
-                    panic!("row {i}: {descriptor:?}");
-                };
-                let tl0 = descriptor.tl0_pic_idx;
-                let base = *first.get_or_insert((packet.seq().0, picture, tl0.unwrap_or(0)));
-                (
-                    packet.seq().0.wrapping_sub(base.0),
-                    picture.wrapping_sub(base.1) & 0x7fff,
-                    tl0.map(|tl0| tl0.wrapping_sub(base.2)),
-                )
-            });
-            assert_eq!(got, expected, "row {i}");
-        }
-    }
-
-    #[test]
-    fn what_is_skipped_leaves_no_hole() {
-        let t = Instant::now();
-        let mut rewrite = rewrite(RewriteKind::Vp8);
-        rewrite.switch_to(Ssrc(1));
-        let mut last = None;
-        for i in 0..50u16 {
-            let id = Some(PictureId::Short((i % 128) as u8));
-            let input = packet(1, 100 + i, u32::from(i) * 3000, &vp8(id, None, true, i == 0));
-            // Padding to probe for bandwidth, and whole pictures on purpose.
-            if i % 5 == 4 {
-                let padding = packet(1, 100 + i, u32::from(i) * 3000, &[]);
-                assert!(rewrite.forward(t, &padding, &CsrcList::EMPTY).is_none());
-                continue;
-            }
-            if i % 3 == 2 {
-                rewrite.skip(t, &input);
-                continue;
-            }
-            let (packet, _, _) = read(&rewrite.forward(t, &input, &CsrcList::EMPTY).unwrap());
-            if let Some(last) = last.replace(packet.seq()) {
-                assert_eq!(packet.seq(), last.next(), "packet {i}");
-            }
-        }
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(10_000))]
-
-        /// Any packets of any sources: no panic, only the chosen source, always the outgoing identity.
-        #[test]
-        fn any_packets(packets in prop::collection::vec(
-            (0u32..3, any::<u16>(), any::<u32>(), prop::collection::vec(any::<u8>(), 0..10), 0u8..8), 0..30), vp8: bool)
-        {
-            let t = Instant::now();
-            let mut rewrite = rewrite(if vp8 { RewriteKind::Vp8 } else { RewriteKind::Opaque });
-            for (source, seq, timestamp, payload, action) in packets {
-                let input = packet(source, seq, timestamp, &payload);
-                match action {
-                    0 => rewrite.switch_to(Ssrc(source)),
-                    1 => rewrite.skip(t, &input),
-                    _ => {
-                        let chosen = rewrite.source();
-                        if let Some(output) = rewrite.forward(t, &input, &CsrcList::EMPTY) {
-                            prop_assert_eq!(chosen, Some(Ssrc(source)));
-                            prop_assert_eq!(output.ssrc(), Ssrc(9));
-                            prop_assert!(RtpPacket::parse(output.to_bytes()).is_ok());
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -37,6 +37,12 @@ impl Shift {
         self.highest_in = None;
     }
 
+    /// The row of outputs goes on in a larger cycle: the number just put out was meant modulo `small`, and is from now
+    /// on that remainder in a cycle of `large`.
+    pub(crate) const fn lower_output(&mut self, large: u64, small: u64) {
+        self.highest_out = large + self.highest_out % small;
+    }
+
     /// What `input` is called outside. `None` for what was left out, and for what is older than the switch.
     pub(crate) fn map(&mut self, input: u64) -> Option<u64> {
         if self.omitted.binary_search(&input).is_ok() {
