@@ -361,7 +361,10 @@ impl Phone {
             Event::InDialog { transaction, .. } | Event::Request { transaction, .. } => {
                 let _ = self.endpoint.respond_status(now, transaction, 200, "");
             }
-            Event::Progress { .. } | Event::ReinviteCancelled { .. } | Event::Refreshed { .. } => {}
+            Event::Progress { .. }
+            | Event::Pracked { .. }
+            | Event::ReinviteCancelled { .. }
+            | Event::Refreshed { .. } => {}
         }
     }
 

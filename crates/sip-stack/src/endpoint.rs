@@ -42,15 +42,15 @@ use bytes::Bytes;
 
 use crate::dialog::{CallTimer, Calls, DialogId, Stage};
 use crate::flow::{ConnectionId, Flow, Hop, Target};
-use crate::message::{Method, parse};
+use crate::message::{DialogRef, Method, parse};
 use crate::token::Tokens;
 use crate::transaction::layer::Layer;
 use crate::transaction::timers::TimerTable;
 
 pub use config::{EndpointConfig, SessionTimerConfig};
 pub use event::{
-    Alive, Answer, Body, EndReason, Event, Failure, Invite, Output, ReinviteFailure, SessionError,
-    Transmit,
+    Alive, Answer, Body, DialogStage, EndReason, Event, Failure, Invite, Output, ReinviteFailure,
+    SessionError, Transmit,
 };
 pub(crate) use ids::Origin;
 pub use ids::{CallId, ClientTransactionId, ServerTransactionId, TransmitId};
@@ -63,6 +63,8 @@ pub struct Endpoint {
     pub(crate) layer: Layer,
     pub(crate) calls: Calls,
     pub(crate) dialogs: BTreeMap<DialogId, CallId>,
+    /// Call-ID and From tag of our INVITEs, to know one that comes back.
+    pub(crate) own_invites: BTreeSet<DialogId>,
     pub(crate) call_timers: TimerTable<(CallId, CallTimer)>,
     /// Which calls use which connection, so that its end is noted without asking every call.
     pub(crate) connections: BTreeSet<(ConnectionId, CallId)>,
@@ -81,6 +83,7 @@ impl Endpoint {
             tokens: Tokens::new(seed),
             calls: Calls::new(),
             dialogs: BTreeMap::new(),
+            own_invites: BTreeSet::new(),
             call_timers: TimerTable::default(),
             connections: BTreeSet::new(),
             events: VecDeque::new(),
@@ -174,8 +177,10 @@ impl Endpoint {
     /// until all is zero, because late messages must still be recognised.
     #[must_use]
     pub fn alive(&self) -> Alive {
-        let mut alive =
-            Alive { calls: self.calls.len(), timers: self.call_timers.len(), ..Alive::default() };
+        let calls = self.calls.values().filter(|call| call.stage != Stage::Ended).count();
+        let ended = self.calls.len() - calls;
+        let timers = self.call_timers.len();
+        let mut alive = Alive { calls, ended, timers, ..Alive::default() };
         self.layer.count(&mut alive);
         alive
     }
@@ -192,11 +197,30 @@ impl Endpoint {
         Some(&self.calls.get(&call)?.dialog.as_ref()?.id)
     }
 
-    /// The live call with this dialog, for `Replaces` and the like (RFC 3891).
+    /// The call of the dialog that a Replaces or Join names, and how far it is (RFC 3891 §3, RFC 3911
+    /// §4). `None` if there is none, or none any more that could be remembered.
     #[must_use]
-    pub fn find_call(&self, dialog: &DialogId) -> Option<CallId> {
-        let id = *self.dialogs.get(dialog)?;
-        self.calls.get(&id).filter(|call| call.stage != Stage::Ended).map(|_| id)
+    pub fn find_dialog(&self, named: &DialogRef) -> Option<(CallId, DialogStage)> {
+        let id = DialogId {
+            call_id: named.call_id.clone(),
+            local_tag: named.to_tag.clone(),
+            remote_tag: named.from_tag.clone(),
+        };
+        let call = match self.dialogs.get(&id) {
+            Some(call) => *call,
+            // A peer of RFC 2543 has no tag, which is written as 0 (RFC 3891 §6.1).
+            None if id.remote_tag == "0" => {
+                *self.dialogs.get(&DialogId { remote_tag: String::new(), ..id })?
+            }
+            None => return None,
+        };
+        let stage = match self.calls.get(&call)?.stage {
+            Stage::Inviting => DialogStage::EarlyOurs,
+            Stage::Ringing => DialogStage::EarlyTheirs,
+            Stage::Established => DialogStage::Confirmed,
+            Stage::Ended => DialogStage::Ended,
+        };
+        Some((call, stage))
     }
 
     pub(crate) fn emit(&mut self, event: Event) {
@@ -232,6 +256,8 @@ impl Endpoint {
         match timer {
             CallTimer::Ring => self.ring_timeout(now, id),
             CallTimer::CancelGuard => self.cancel_unanswered(now, id),
+            CallTimer::ResendProvisional => self.resend_provisional(now, id),
+            CallTimer::NoPrack => self.no_prack(now, id),
             CallTimer::Resend => self.resend_success(now, id),
             CallTimer::NoAck => self.no_ack(now, id),
             CallTimer::NoAnswer => self.no_answer_from_owner(now, id),

@@ -134,7 +134,7 @@ fn what_is_refused_before_the_owner_hears_of_it() {
         ("unknown body", text("INVITE", "z9hG4bK2", 1, unknown), 415),
         ("compressed", text("MESSAGE", "z9hG4bKd", 1, zipped), 415),
         ("takes no SDP", text("INVITE", "z9hG4bKe", 1, "Accept: text/x, text/y;q=1\r\n"), 406),
-        ("unknown extension", text("INVITE", "z9hG4bK3", 1, "Require: 100rel\r\n"), 420),
+        ("unknown extension", text("INVITE", "z9hG4bK3", 1, "Require: precondition\r\n"), 420),
         ("unknown dialog", with_to_tag("INVITE", "z9hG4bK4", 1, "no", ""), 481),
         ("unknown dialog", with_to_tag("BYE", "z9hG4bK5", 1, "no", ""), 481),
         ("unknown dialog", with_to_tag("MESSAGE", "z9hG4bK6", 1, "no", ""), 481),
@@ -149,7 +149,7 @@ fn what_is_refused_before_the_owner_hears_of_it() {
         assert_eq!(sent.len(), 1, "{why}");
         assert_eq!(sent[0].status, status, "{why}");
         if status == 420 {
-            assert_eq!(sent[0].headers.get("Unsupported"), Some("100rel"));
+            assert_eq!(sent[0].headers.get("Unsupported"), Some("precondition"));
         }
         assert_eq!(sent[0].headers.has("Allow"), status == 501, "{why}");
         assert_eq!(sent[0].headers.has("Accept-Encoding"), status == 415, "{why}");

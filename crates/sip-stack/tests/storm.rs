@@ -32,6 +32,7 @@ fn call_of(event: &Event) -> Option<CallId> {
         Event::IncomingCall { call, .. }
         | Event::Cancelled { call, .. }
         | Event::Progress { call, .. }
+        | Event::Pracked { call, .. }
         | Event::Answered { call, .. }
         | Event::Rejected { call, .. }
         | Event::Ack { call, .. }

@@ -137,6 +137,7 @@ impl Registrar {
             Method::Cancel,
             Method::Bye,
             Method::Options,
+            Method::Prack,
             Method::Update,
             Method::Info,
             Method::Register,
@@ -328,6 +329,7 @@ impl Registrar {
             Event::RequestFailed { transaction, .. } => {
                 self.on_own_request_done(now, transaction, None);
             }
+            Event::Pracked { call, body } => self.on_bridge_pracked(now, call, body),
             Event::Progress { call, response } => self.on_callee_progress(now, call, &response),
             Event::Answered { call, response } => self.on_callee_answered(now, call, &response),
             Event::Rejected { call, response } => self.on_callee_rejected(now, call, &response),

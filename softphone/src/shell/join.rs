@@ -402,6 +402,7 @@ fn phone_config(plan: Plan, local: SocketAddr) -> PhoneConfig {
         Method::Cancel,
         Method::Bye,
         Method::Options,
+        Method::Prack,
         Method::Update,
         Method::Info,
     ];

@@ -140,16 +140,19 @@ impl Endpoint {
         request: &Request,
         response: &Response,
     ) {
-        let Some(mut dialog) = Dialog::as_client(request, response) else { return };
-        let Some(call) = self.calls.get(&id) else { return };
-        if find_ack(call, transaction, &dialog.id.remote_tag).is_some() {
-            let tag = dialog.id.remote_tag.clone();
+        let Some(tag) = response.headers.to().ok().and_then(|to| to.tag().map(str::to_owned))
+        else {
+            return;
+        };
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        if find_ack(call, transaction, &tag).is_some() {
             self.acknowledge_again(transaction, id, &tag);
             return;
         }
         if call.acks.len() >= MAX_FORKS {
             return;
         }
+        let Some((mut dialog, _)) = call.confirmed_by(request, response) else { return };
         self.ack_in(id, &dialog, transaction, None);
         let mut bye = dialog.request(Method::Bye);
         bye.headers.push("Reason", Reason::sip(200, "Call completed elsewhere"));

@@ -22,20 +22,34 @@ impl Endpoint {
         call: CallId,
         reason: Option<Reason>,
     ) -> Result<(), SessionError> {
-        match self.live_call(call)?.stage {
-            Stage::Ringing => {
+        self.live_call(call)?;
+        self.terminate(now, call, EndReason::Local, reason);
+        Ok(())
+    }
+
+    /// Ends a call from our side in whatever state.
+    pub(crate) fn terminate(
+        &mut self,
+        now: Instant,
+        id: CallId,
+        told: EndReason,
+        reason: Option<Reason>,
+    ) {
+        match self.calls.get(&id).map(|call| call.stage) {
+            Some(Stage::Ringing) => {
                 let cause = reason.as_ref().filter(|reason| reason.protocol == "SIP");
                 let cause = cause.and_then(|reason| u16::try_from(reason.cause?).ok());
                 let status = cause.filter(|cause| (300..700).contains(cause)).unwrap_or(480);
-                self.refuse(now, call, status, "", &[]);
-                self.end_told(call, EndReason::Local);
+                self.refuse(now, id, status, "", &[]);
+                self.end_told(id, told);
             }
-            Stage::Inviting => self.give_up_invite(now, call, EndReason::Local, reason),
-            Stage::Established | Stage::Ended => {
-                self.terminate(now, call, EndReason::Local, reason);
+            Some(Stage::Inviting) => {
+                self.refuse_offered(now, id, 487);
+                self.give_up_invite(now, id, told, reason);
             }
+            Some(Stage::Established | Stage::Ended) => self.hang_up(now, id, told, reason),
+            None => {}
         }
-        Ok(())
     }
 
     /// Gives up an INVITE of ours that has no final response.
@@ -54,13 +68,7 @@ impl Endpoint {
     }
 
     /// Ends an established call from our side.
-    pub(crate) fn terminate(
-        &mut self,
-        now: Instant,
-        id: CallId,
-        told: EndReason,
-        reason: Option<Reason>,
-    ) {
+    fn hang_up(&mut self, now: Instant, id: CallId, told: EndReason, reason: Option<Reason>) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         if let Some(unanswered) = call.unanswered.take() {
             // The peer's offer stays unanswered, but its 2xx must be acknowledged.
@@ -188,7 +196,11 @@ impl Endpoint {
             return;
         }
         self.stop_call_timers(id);
+        self.close_early_dialogs(id);
         let Some(call) = self.calls.remove(&id) else { return };
+        if let Some(own) = &call.own_id {
+            self.own_invites.remove(own);
+        }
         if let Some(dialog) = &call.dialog {
             self.dialogs.remove(&dialog.id);
         }

@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::early::EarlyDialogs;
+use super::id::DialogId;
+use super::reliable::Reliable;
 use super::session_timer::SessionTimer;
 use super::state::Dialog;
 use crate::auth::Credentials;
@@ -19,7 +22,14 @@ pub(crate) struct Call {
     pub(crate) stage: Stage,
     /// Whether we made the dialog and so own the Call-ID (for the glare timer, RFC 3261 §14.1).
     pub(crate) is_client: bool,
+    /// The dialog: ours as the server from the beginning, as the client from the first 2xx on.
     pub(crate) dialog: Option<Dialog>,
+    /// As the client: Call-ID and From tag of our INVITE.
+    pub(crate) own_id: Option<DialogId>,
+    /// As the client: the dialogs of the phones that ring.
+    pub(crate) early: EarlyDialogs,
+    /// As the server: what waits for PRACK.
+    pub(crate) reliable: Reliable,
     pub(crate) contact: NameAddr,
     pub(crate) credentials: Option<Credentials>,
     /// The way the peer's last message came; a TCP connection only as long as it lives.
@@ -45,6 +55,8 @@ pub(crate) struct Call {
     pub(crate) timer: SessionTimer,
     /// Our last session description, for a refresh by re-INVITE.
     pub(crate) local_body: Option<Body>,
+    /// The methods to name in Allow instead of the configured ones.
+    pub(crate) allow: Option<Vec<Method>>,
     /// The methods the peer named in its last Allow.
     pub(crate) peer_allow: Option<Vec<Method>>,
     /// BYE as soon as the ACK has come (RFC 3261 §15).
@@ -125,15 +137,39 @@ pub(crate) struct Change {
     /// `None` while it waits to be tried again after a 491.
     pub(crate) transaction: Option<ClientTransactionId>,
     pub(crate) attempts: u8,
+    /// The remote tag of its dialog.
+    pub(crate) tag: String,
+    /// RSeq of the last reliable provisional response to it.
+    pub(crate) rseq: Option<u32>,
+    /// The answer that came in one.
+    pub(crate) answer: Option<Body>,
 }
 
-/// The peer's re-INVITE or UPDATE that the owner has to answer.
+impl Change {
+    pub(crate) fn new(method: Method, body: Option<Body>, dialog: &DialogId) -> Self {
+        Self {
+            method,
+            body,
+            refresh: false,
+            once: false,
+            transaction: None,
+            attempts: 0,
+            tag: dialog.remote_tag.clone(),
+            rseq: None,
+            answer: None,
+        }
+    }
+}
+
+/// The peer's change of the session that the owner has to answer.
 #[derive(Debug)]
 pub(crate) struct Offered {
     pub(crate) transaction: ServerTransactionId,
     pub(crate) method: Method,
     /// It carried no offer, so our 2xx does.
     pub(crate) wants_offer: bool,
+    /// The remote tag of its dialog.
+    pub(crate) tag: String,
 }
 
 /// Timers of a call.
@@ -143,6 +179,10 @@ pub(crate) enum CallTimer {
     Ring,
     /// A cancelled INVITE got no final response in 64·T1 (RFC 3261 §9.1).
     CancelGuard,
+    /// Send our provisional response again.
+    ResendProvisional,
+    /// No PRACK for it in 64·T1.
+    NoPrack,
     /// Send our 2xx again.
     Resend,
     /// No ACK for our 2xx in 64·T1.
@@ -162,9 +202,11 @@ pub(crate) enum CallTimer {
 }
 
 impl CallTimer {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 12] = [
         Self::Ring,
         Self::CancelGuard,
+        Self::ResendProvisional,
+        Self::NoPrack,
         Self::Resend,
         Self::NoAck,
         Self::NoAnswer,
@@ -182,6 +224,9 @@ impl Call {
             stage,
             is_client: stage == Stage::Inviting,
             dialog: None,
+            own_id: None,
+            early: EarlyDialogs::default(),
+            reliable: Reliable::default(),
             contact,
             credentials: None,
             flow: None,
@@ -196,6 +241,7 @@ impl Call {
             offered: None,
             timer: SessionTimer::default(),
             local_body: None,
+            allow: None,
             peer_allow: None,
             bye_wanted: None,
         }

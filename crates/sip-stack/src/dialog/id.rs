@@ -25,6 +25,16 @@ impl DialogId {
         })
     }
 
+    /// What a request of ours that makes a dialog has of its name: Call-ID and From tag.
+    #[must_use]
+    pub(crate) fn of_own_request(headers: &Headers) -> Option<Self> {
+        Some(Self {
+            call_id: headers.call_id().ok()?.to_owned(),
+            local_tag: headers.from().ok()?.tag()?.to_owned(),
+            remote_tag: String::new(),
+        })
+    }
+
     /// The dialog that a response to our request makes or belongs to.
     #[must_use]
     pub fn of_response(headers: &Headers) -> Option<Self> {

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use super::CallTimer;
 use super::call::{Call, Stage};
+use super::id::DialogId;
+use super::reliable::{Reliable, Session};
 use super::session_timer;
 use super::state::Dialog;
 use crate::endpoint::{Answer, CallId, Endpoint, Event, ServerTransactionId, SessionError};
@@ -12,27 +14,9 @@ use crate::message::{Headers, Method, NameAddr, Request, Response, build};
 use crate::transaction::layer::ServerUser;
 
 impl Endpoint {
-    /// Answers an incoming call provisionally: 180 rings, 183 with a body brings early media.
-    ///
-    /// # Errors
-    /// [`SessionError::WrongState`] if it has had its final response, or `status` is not 101–199.
-    pub fn ring(
-        &mut self,
-        now: Instant,
-        call: CallId,
-        status: u16,
-        answer: Answer,
-    ) -> Result<(), SessionError> {
-        if !(101..200).contains(&status) {
-            return Err(SessionError::WrongState);
-        }
-        let (transaction, response) = self.session_response(call, status, answer)?;
-        self.layer.respond(now, transaction, &response);
-        Ok(())
-    }
-
     /// Answers an incoming call with 200, which is sent again until its ACK comes
-    /// ([`Event::Ack`]).
+    /// ([`Event::Ack`]). It waits for the PRACK of a provisional response with a description (RFC 3262
+    /// §3); a description that was sent in one is not sent again.
     ///
     /// # Errors
     /// [`SessionError::WrongState`] if it has had its final response.
@@ -40,15 +24,22 @@ impl Endpoint {
         &mut self,
         now: Instant,
         call: CallId,
-        answer: Answer,
+        mut answer: Answer,
     ) -> Result<(), SessionError> {
+        if self.live_call(call)?.stage != Stage::Ringing {
+            return Err(SessionError::WrongState);
+        }
+        if self.hold_success(call, &mut answer) {
+            return Ok(());
+        }
         let (transaction, mut response) = self.session_response(call, 200, answer)?;
         let config = self.config.session_timer;
         let invite = self.layer.server_request(transaction).ok_or(SessionError::WrongState)?;
         let state = self.calls.get_mut(&call).ok_or(SessionError::UnknownCall)?;
         state.timer.answer(config.as_ref(), &invite.headers, &mut response.headers);
         state.stage = Stage::Established;
-        let offers = state.wants_offer;
+        let offers = state.wants_offer && state.reliable.session == Session::Open;
+        self.stop_reliable(call);
         self.call_timers.stop((call, CallTimer::Ring));
         self.layer.respond(now, transaction, &response);
         self.restart_session_timer(now, call);
@@ -95,6 +86,12 @@ impl Endpoint {
             self.respond_with(now, transaction, 422, "", &min_se);
             return;
         }
+        let own = DialogId::of_own_request(&request.headers);
+        if own.is_some_and(|id| self.own_invites.contains(&id)) {
+            // An INVITE of ours has come back: somebody forwards to us, or a Contact is our address.
+            self.respond_with(now, transaction, 482, "Loop Detected", &[]);
+            return;
+        }
         if self.calls.len() >= self.config.max_calls {
             let wait = [("Retry-After".to_owned(), "10".to_owned())];
             self.respond_with(now, transaction, 503, "", &wait);
@@ -112,6 +109,7 @@ impl Endpoint {
         call.dialog = Some(dialog);
         call.incoming = Some(transaction);
         call.wants_offer = request.body.is_empty();
+        call.reliable = Reliable::of(&request.headers, self.supported().any(|t| t == "100rel"));
         call.learn(&request.headers);
         self.calls.insert(id, call);
         self.note_flow(id, flow);
@@ -131,7 +129,7 @@ impl Endpoint {
     }
 
     /// The response that makes a dialog, with everything but the session timer.
-    fn session_response(
+    pub(super) fn session_response(
         &mut self,
         call: CallId,
         status: u16,
@@ -165,11 +163,15 @@ impl Endpoint {
         if let Some(contact) = answer.contact {
             state.contact = contact;
         }
-        let contact = state.contact.clone();
+        if answer.allow.is_some() {
+            state.allow = answer.allow;
+        }
         if answer.body.is_some() {
             state.local_body.clone_from(&answer.body);
         }
-        self.describe(&mut response.headers, &contact);
+        if let Some(state) = self.calls.get(&call) {
+            self.describe_as(&mut response.headers, state);
+        }
         for (name, value) in &answer.headers {
             response.headers.push(name, value);
         }
@@ -185,6 +187,15 @@ impl Endpoint {
         self.describe_capabilities(headers);
     }
 
+    /// The same for a message in this call.
+    pub(crate) fn describe_as(&self, headers: &mut Headers, call: &Call) {
+        self.describe(headers, &call.contact);
+        if let Some(allow) = &call.allow {
+            let allow: Vec<&str> = allow.iter().map(Method::as_str).collect();
+            headers.insert("Allow", allow.join(", "));
+        }
+    }
+
     /// The final response of an INVITE that makes no call.
     pub(crate) fn refuse(
         &mut self,
@@ -195,6 +206,8 @@ impl Endpoint {
         headers: &[(String, String)],
     ) {
         self.call_timers.stop((id, CallTimer::Ring));
+        self.stop_reliable(id);
+        self.refuse_offered(now, id, 487);
         if let Some(transaction) = self.calls.get_mut(&id).and_then(|call| call.incoming.take()) {
             self.respond_with(now, transaction, status, reason, headers);
         }

@@ -4,11 +4,10 @@ use std::time::Instant;
 
 use super::CallTimer;
 use super::call::{Call, Cancel, Outgoing, Stage};
+use super::early::{EarlyDialogs, EarlySession};
 use super::id::DialogId;
-use super::session_timer;
-use super::state::Dialog;
 use crate::endpoint::{
-    CallId, ClientTransactionId, EndReason, Endpoint, Event, Failure, Invite, SessionError,
+    Body, CallId, ClientTransactionId, EndReason, Endpoint, Event, Failure, Invite, SessionError,
 };
 use crate::flow::{Hop, Target};
 use crate::message::{CSeq, Method, Request, Response};
@@ -28,8 +27,12 @@ impl Endpoint {
         let contact = invite.contact.unwrap_or_else(|| self.config.contact.clone());
         let mut request = self.new_request(Method::Invite, invite.uri, invite.from, invite.to);
         invite.route.iter().for_each(|route| request.headers.push("Route", route));
-        self.describe(&mut request.headers, &contact);
         let mut call = Call::new(Stage::Inviting, contact);
+        call.allow = invite.allow;
+        self.describe_as(&mut request.headers, &call);
+        for tag in &invite.without {
+            request.headers.remove_word("Supported", tag);
+        }
         call.timer.ask(self.config.session_timer.as_ref(), &mut request.headers);
         for (name, value) in &invite.headers {
             if name.eq_ignore_ascii_case("Max-Forwards") {
@@ -44,6 +47,7 @@ impl Endpoint {
             request.set_body(&body.content_type, body.bytes.clone());
         }
         call.local_body = invite.body;
+        let own_id = DialogId::of_own_request(&request.headers);
         call.credentials = invite.credentials;
         if let Some(credentials) = &mut call.credentials {
             credentials.authorize(&mut request, &mut self.tokens);
@@ -58,6 +62,8 @@ impl Endpoint {
         call.clients += 1;
         call.outgoing =
             Some(Outgoing { transaction, target, cancel: Cancel::Unwanted, wants_offer });
+        call.own_id = own_id;
+        self.own_invites.extend(call.own_id.clone());
         self.calls.insert(id, call);
         let ring = invite.ring_timeout.unwrap_or(self.config.ring_timeout);
         self.call_timers.set((id, CallTimer::Ring), now + ring);
@@ -73,18 +79,9 @@ impl Endpoint {
         response: Response,
     ) {
         match response.status {
-            ..200 => self.invite_progress(now, id, response),
+            ..200 => self.invite_progress(now, id, transaction, response),
             200..300 => self.invite_success(now, id, transaction, response),
             300.. => self.invite_failure(now, id, transaction, response),
-        }
-    }
-
-    fn invite_progress(&mut self, now: Instant, id: CallId, response: Response) {
-        self.send_wanted_cancel(now, id);
-        let Some(call) = self.calls.get_mut(&id) else { return };
-        if call.stage == Stage::Inviting && response.status > 100 {
-            call.learn(&response.headers);
-            self.emit(Event::Progress { call: id, response });
         }
     }
 
@@ -93,7 +90,7 @@ impl Endpoint {
         now: Instant,
         id: CallId,
         transaction: ClientTransactionId,
-        response: Response,
+        mut response: Response,
     ) {
         let Some(request) = self.layer.client_request(transaction).cloned() else { return };
         let Some(dialog_id) = DialogId::of_response(&response.headers) else { return };
@@ -110,11 +107,10 @@ impl Endpoint {
             }
             None => {}
         }
-        let Some(mut dialog) = Dialog::as_client(&request, &response) else { return };
-        if let Ok(cseq) = request.headers.cseq() {
-            dialog.used_sequence(cseq.number);
-        }
+        let Some((dialog, early)) = call.confirmed_by(&request, &response) else { return };
+        self.close_early_dialogs(id);
         self.dialogs.insert(dialog.id.clone(), id);
+        let Some(call) = self.calls.get_mut(&id) else { return };
         call.dialog = Some(dialog);
         call.learn(&response.headers);
         if call.stage == Stage::Ended {
@@ -126,7 +122,12 @@ impl Endpoint {
         }
         call.stage = Stage::Established;
         call.timer.accept(self.config.session_timer.as_ref(), &response.headers);
-        let wants_offer = call.outgoing.as_ref().is_some_and(|outgoing| outgoing.wants_offer);
+        let wants_offer = call.outgoing.as_ref().is_some_and(|outgoing| outgoing.wants_offer)
+            && !matches!(early, EarlySession::Agreed(_));
+        if let EarlySession::Agreed(answer) = early {
+            // What was said first counts (RFC 3261 §13.2.1).
+            put_body(&mut response, answer);
+        }
         self.call_timers.stop((id, CallTimer::Ring));
         self.restart_session_timer(now, id);
         self.acknowledge_or_wait(now, id, transaction, wants_offer, &response);
@@ -145,7 +146,9 @@ impl Endpoint {
             return;
         }
         if let Some(request) = self.retry_of(id, transaction, &response) {
+            self.close_early_dialogs(id);
             let Some(call) = self.calls.get_mut(&id) else { return };
+            call.early = EarlyDialogs::default();
             let Some(outgoing) = &mut call.outgoing else { return };
             call.clients += 1;
             outgoing.transaction = self.layer.start_client(
@@ -174,12 +177,13 @@ impl Endpoint {
         if matches!(response.status, 401 | 407) {
             call.credentials.as_mut()?.answer(response, &mut request, &mut self.tokens).ok()?;
         } else {
-            call.timer.min_se = session_timer::wanted_by_422(&call.timer, response)?;
+            call.timer.raise(response)?;
             call.timer.ask(self.config.session_timer.as_ref(), &mut request.headers);
         }
         request.headers.remove_first("Via");
         let cseq = request.headers.cseq().ok()?;
-        let number = match &mut call.dialog {
+        let tag = request.headers.to().ok()?.tag().map(str::to_owned);
+        let number = match tag.and_then(|tag| call.dialog_with(&tag)) {
             Some(dialog) => dialog.next_sequence(),
             None => cseq.number + 1,
         };
@@ -191,5 +195,16 @@ impl Endpoint {
     pub(crate) fn invite_failed(&mut self, id: CallId, failure: Failure) {
         let reason = EndReason::Unreachable(failure);
         self.last_event(id, Event::Ended { call: id, reason });
+    }
+}
+
+/// Makes `body` the body of a response; `None` = no body.
+pub(super) fn put_body(response: &mut Response, body: Option<Body>) {
+    match body {
+        Some(body) => response.set_body(&body.content_type, body.bytes),
+        None => {
+            response.headers.remove("Content-Type");
+            response.body.clear();
+        }
     }
 }

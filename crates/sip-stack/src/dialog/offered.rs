@@ -4,7 +4,10 @@
 use std::time::Instant;
 
 use super::CallTimer;
-use super::call::{Offered, Stage};
+use super::call::{Call, Offered, Stage};
+use super::early::EarlySession;
+use super::invite::put_body;
+use super::reliable::Session;
 use super::session_timer;
 use crate::endpoint::{
     Answer, CallId, Endpoint, Event, ReinviteFailure, ServerTransactionId, SessionError,
@@ -27,14 +30,17 @@ impl Endpoint {
         let state = self.live_call(call)?;
         let Some(offered) = state.offered.take() else { return Err(SessionError::WrongState) };
         self.call_timers.stop((call, CallTimer::OfferedGuard));
+        if offered.method == Method::Prack {
+            return self.answer_prack(now, call, &offered, answer);
+        }
         let mut response = self.dialog_response(call, offered.transaction, 200, answer)?;
         let request = self.layer.server_request(offered.transaction);
         let request = request.ok_or(SessionError::UnknownTransaction)?;
         let state = self.calls.get_mut(&call).ok_or(SessionError::UnknownCall)?;
-        let config = self.config.session_timer;
+        let config = self.config.session_timer.filter(|_| state.stage == Stage::Established);
         state.timer.answer(config.as_ref(), &request.headers, &mut response.headers);
         // Only now: a refused change must leave the target alone too (RFC 6141 §4.3).
-        if let Some(dialog) = &mut state.dialog {
+        if let Some(dialog) = state.dialog_with(&offered.tag) {
             dialog.refresh_target(request.headers.contacts().ok());
         }
         state.learn(&request.headers);
@@ -52,6 +58,26 @@ impl Endpoint {
             let failure = ReinviteFailure::Superseded;
             self.emit(Event::ReinviteFailed { call, failure });
         }
+        self.after_prack(now, call);
+        Ok(())
+    }
+
+    /// The answer to an offer that came in a PRACK (RFC 3262 §5). Neither refreshes the target.
+    fn answer_prack(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        offered: &Offered,
+        answer: Answer,
+    ) -> Result<(), SessionError> {
+        let mut response = self.response(offered.transaction, 200, "")?;
+        let state = self.live_call(call)?;
+        if answer.body.is_some() {
+            state.local_body.clone_from(&answer.body);
+        }
+        put_body(&mut response, answer.body);
+        self.layer.respond(now, offered.transaction, &response);
+        self.after_prack(now, call);
         Ok(())
     }
 
@@ -75,6 +101,7 @@ impl Endpoint {
         let Some(offered) = state.offered.take() else { return Err(SessionError::WrongState) };
         self.call_timers.stop((call, CallTimer::OfferedGuard));
         self.respond_with(now, offered.transaction, status, reason, headers);
+        self.after_prack(now, call);
         Ok(())
     }
 
@@ -102,38 +129,38 @@ impl Endpoint {
             return;
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
+        let Ok(from) = request.headers.from() else { return };
+        let tag = from.tag().unwrap_or_default().to_owned();
         let update = request.method == Method::Update;
         let offers = !request.body.is_empty();
         if update && !offers {
             // A session refresh is no offer and meets nothing (RFC 4028 §7.4, RFC 3311 §5.2).
-            self.answer_refresh(now, id, transaction, &request);
+            self.answer_refresh(now, id, transaction, &request, &tag);
             return;
         }
-        if call.stage != Stage::Established || call.offered.is_some() {
-            // The last one is still unanswered (RFC 3261 §14.2, RFC 3311 §5.2).
-            let wait = [("Retry-After".to_owned(), self.tokens.below(11).to_string())];
-            self.respond_with(now, transaction, 500, "", &wait);
-            return;
-        }
-        let ours_pending = call.change.as_ref().is_some_and(|change| change.transaction.is_some())
-            || call.unanswered.is_some();
-        let our_offer_open = call.unacked.as_ref().is_some_and(|unacked| unacked.offers);
-        if ours_pending || our_offer_open {
-            // Both want to change the session at once (RFC 3261 §14.2, RFC 5407 §3.1.5).
-            self.respond_with(now, transaction, 491, "", &[]);
-            return;
+        match call.obstacle(update, &tag) {
+            Some(Obstacle::TheirOffer) => {
+                let wait = [("Retry-After".to_owned(), self.tokens.below(11).to_string())];
+                self.respond_with(now, transaction, 500, "", &wait);
+                return;
+            }
+            Some(Obstacle::OurOffer) => {
+                self.respond_with(now, transaction, 491, "", &[]);
+                return;
+            }
+            None => {}
         }
         if call.unacked.is_some() && !update {
             // Its ACK is late or lost, but who sends a re-INVITE has our 2xx (RFC 5407 §3.1.4).
             self.confirm(now, id, None);
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
-        if call.stage != Stage::Established {
+        if call.stage == Stage::Ended {
             self.respond_with(now, transaction, 481, "", &[]);
             return;
         }
-        call.offered =
-            Some(Offered { transaction, method: request.method.clone(), wants_offer: !offers });
+        let (method, wants_offer) = (request.method.clone(), !offers);
+        call.offered = Some(Offered { transaction, method, wants_offer, tag });
         if !update {
             if let Some(known) = self.layer.server_request(transaction) {
                 let trying = build::response_to(known, 100, "", None);
@@ -152,6 +179,7 @@ impl Endpoint {
         id: CallId,
         transaction: ServerTransactionId,
         request: &Request,
+        tag: &str,
     ) {
         let answer = Answer::default();
         let Ok(mut response) = self.dialog_response(id, transaction, 200, answer) else { return };
@@ -161,7 +189,7 @@ impl Endpoint {
         if call.stage == Stage::Established {
             call.timer.answer(config.as_ref(), &request.headers, &mut response.headers);
         }
-        if let Some(dialog) = &mut call.dialog {
+        if let Some(dialog) = call.dialog_with(tag) {
             dialog.refresh_target(request.headers.contacts().ok());
         }
         self.layer.respond(now, transaction, &response);
@@ -171,5 +199,44 @@ impl Endpoint {
     /// The owner never answered the peer's change.
     pub(crate) fn offered_too_slow(&mut self, now: Instant, id: CallId) {
         self.refuse_offered(now, id, 500);
+        self.after_prack(now, id);
+    }
+}
+
+/// What keeps the peer from changing the session now.
+enum Obstacle {
+    /// Its own last offer is still unanswered: 500 with Retry-After (RFC 3261 §14.2, RFC 3311 §5.2).
+    TheirOffer,
+    /// An offer of ours is: 491 (RFC 3261 §14.2, RFC 3311 §5.2, RFC 5407 §3.1.5).
+    OurOffer,
+}
+
+impl Call {
+    fn obstacle(&mut self, update: bool, tag: &str) -> Option<Obstacle> {
+        if self.offered.is_some() {
+            return Some(Obstacle::TheirOffer);
+        }
+        // Once our offer has been answered reliably, an UPDATE may follow within the re-INVITE.
+        let change = self.change.as_ref().filter(|change| change.transaction.is_some());
+        if self.unanswered.is_some() || change.is_some_and(|c| !update || c.answer.is_none()) {
+            return Some(Obstacle::OurOffer);
+        }
+        match self.stage {
+            Stage::Established | Stage::Ended => {
+                let open = self.unacked.as_ref().is_some_and(|unacked| unacked.offers);
+                open.then_some(Obstacle::OurOffer)
+            }
+            _ if !update => Some(Obstacle::TheirOffer),
+            Stage::Ringing => match self.reliable.session {
+                Session::Open => Some(Obstacle::TheirOffer),
+                Session::Offered => Some(Obstacle::OurOffer),
+                Session::Agreed => None,
+            },
+            Stage::Inviting => match self.early.get_mut(tag).map(|early| &early.session) {
+                Some(EarlySession::Agreed(_)) => None,
+                Some(EarlySession::Offered(_)) => Some(Obstacle::TheirOffer),
+                Some(EarlySession::Open) | None => Some(Obstacle::OurOffer),
+            },
+        }
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::CallTimer;
 use super::call::{Change, Stage};
+use super::invite::put_body;
 use crate::endpoint::{
     Body, CallId, ClientTransactionId, EndReason, Endpoint, Event, Failure, ReinviteFailure,
     SessionError,
@@ -34,7 +35,8 @@ impl Endpoint {
 
     /// The same by UPDATE (RFC 3311), which needs no ACK but an immediate answer. Use it only if
     /// [`peer_allows`](Endpoint::peer_allows) it. Without body it only refreshes session timer and
-    /// Contact.
+    /// Contact. It is possible before the call is answered, once a reliable provisional response has
+    /// brought offer and answer together (RFC 3311 §5.1) and only one phone rings.
     ///
     /// # Errors
     /// As [`reinvite`](Endpoint::reinvite).
@@ -72,14 +74,18 @@ impl Endpoint {
         once: bool,
     ) -> Result<(), SessionError> {
         let call = self.live_call(id)?;
-        if call.stage != Stage::Established {
-            return Err(SessionError::WrongState);
-        }
+        let update = method == Method::Update;
+        let dialog = match call.stage {
+            Stage::Established => call.dialog.as_ref(),
+            Stage::Ringing => call.dialog.as_ref().filter(|_| update && call.reliable.is_agreed()),
+            Stage::Inviting => call.early.agreed().filter(|_| update).map(|early| &early.dialog),
+            Stage::Ended => None,
+        };
+        let dialog = dialog.ok_or(SessionError::WrongState)?;
         if !call.is_quiet() {
             return Err(SessionError::Pending);
         }
-        let (refresh, transaction, attempts) = (false, None, 0);
-        call.change = Some(Change { method, body, refresh, once, transaction, attempts });
+        call.change = Some(Change { once, ..Change::new(method, body, &dialog.id) });
         self.send_change(now, id);
         Ok(())
     }
@@ -87,27 +93,38 @@ impl Endpoint {
     /// Sends the change of the call, for the first time or once more.
     pub(crate) fn send_change(&mut self, now: Instant, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let (Some(change), Some(dialog)) = (&mut call.change, &mut call.dialog) else { return };
-        let method = change.method.clone();
-        let mut request = dialog.request(method.clone());
-        if let Some(body) = &change.body {
-            request.set_body(&body.content_type, body.bytes.clone());
-        }
+        let Some(change) = &mut call.change else { return };
         change.attempts += 1;
-        call.timer.ask(self.config.session_timer.as_ref(), &mut request.headers);
+        (change.rseq, change.answer) = (None, None);
+        let (method, body, tag) = (change.method.clone(), change.body.clone(), change.tag.clone());
+        let Some(dialog) = call.dialog_with(&tag) else { return };
+        let mut request = dialog.request(method.clone());
+        let asks = body.is_none() && method == Method::Invite;
+        if let Some(body) = body {
+            request.set_body(&body.content_type, body.bytes);
+        }
+        if call.stage == Stage::Established {
+            call.timer.ask(self.config.session_timer.as_ref(), &mut request.headers);
+        }
         if let Some(credentials) = &mut call.credentials {
             credentials.authorize(&mut request, &mut self.tokens);
         }
-        let contact = call.contact.clone();
-        self.describe(&mut request.headers, &contact);
+        if let Some(call) = self.calls.get(&id) {
+            self.describe_as(&mut request.headers, call);
+        }
+        if asks {
+            // An offer in a provisional response would have to be answered in its PRACK.
+            request.headers.remove_word("Supported", "100rel");
+        }
         self.launch_change(now, id, request);
     }
 
     fn launch_change(&mut self, now: Instant, id: CallId, request: crate::message::Request) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(dialog) = &call.dialog else { return };
-        let target = call.target(dialog);
-        let fallback = call.fallback(dialog, &target);
+        let Some(tag) = call.change.as_ref().map(|change| change.tag.clone()) else { return };
+        let Some(dialog) = call.dialog_with(&tag).cloned() else { return };
+        let target = call.target(&dialog);
+        let fallback = call.fallback(&dialog, &target);
         call.clients += 1;
         if request.method == Method::Invite {
             let limit = now + self.config.ring_timeout;
@@ -132,6 +149,7 @@ impl Endpoint {
         let Some(call) = self.calls.get(&id) else { return };
         let current = call.change.as_ref().is_some_and(|c| c.transaction == Some(transaction));
         match response.status {
+            ..200 if current => self.change_progress(now, id, &response),
             ..200 => {}
             200..300 if current => self.change_accepted(now, id, transaction, response),
             200..300 => self.acknowledge_late(id, transaction, &response),
@@ -166,17 +184,23 @@ impl Endpoint {
         now: Instant,
         id: CallId,
         transaction: ClientTransactionId,
-        response: Response,
+        mut response: Response,
     ) {
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(change) = call.change.take() else { return };
+        if change.answer.is_some() {
+            // What was said first counts (RFC 3261 §13.2.1).
+            put_body(&mut response, change.answer);
+        }
         self.call_timers.stop((id, CallTimer::ChangeGuard));
         self.call_timers.stop((id, CallTimer::CancelGuard));
         call.learn(&response.headers);
-        if let Some(dialog) = &mut call.dialog {
+        if let Some(dialog) = call.dialog_with(&change.tag) {
             dialog.refresh_target(response.headers.contacts().ok());
         }
-        call.timer.accept(self.config.session_timer.as_ref(), &response.headers);
+        if call.stage == Stage::Established {
+            call.timer.accept(self.config.session_timer.as_ref(), &response.headers);
+        }
         if change.body.is_some() {
             call.local_body.clone_from(&change.body);
         }
@@ -212,16 +236,19 @@ impl Endpoint {
         }
         let Some(call) = self.calls.get_mut(&id) else { return };
         let Some(change) = &mut call.change else { return };
-        if response.status == 491 && !change.once && change.attempts < MAX_ATTEMPTS {
+        let again = !change.once && change.attempts < MAX_ATTEMPTS;
+        let told_to_wait = told_to_wait(&response);
+        if again && (response.status == 491 || told_to_wait.is_some()) {
             change.transaction = None;
-            let delay = self.glare_delay(id);
+            let delay = told_to_wait.unwrap_or_else(|| self.glare_delay(id));
             self.call_timers.set((id, CallTimer::Retry), now + delay);
             return;
         }
         let refresh = change.refresh;
         let by_update = change.method == Method::Update;
+        let executed = change.answer.is_some();
         call.change = None;
-        if refresh {
+        if refresh && !executed {
             if by_update && matches!(response.status, 405 | 501) {
                 call.peer_allow = Some(Vec::new());
             }
@@ -230,9 +257,16 @@ impl Endpoint {
                 self.restart_session_timer(now, id);
                 return;
             }
-            // Once more before the session expires.
-            let again = if by_update { Duration::from_secs(1) } else { Duration::from_secs(10) };
+            // Once more before the session expires; at once if by another method.
+            let by_other = by_update && !call.peer_allows(&Method::Update);
+            let again = if by_other { Duration::from_secs(1) } else { Duration::from_secs(10) };
             self.call_timers.set((id, CallTimer::Refresh), now + again);
+            return;
+        }
+        if executed {
+            self.synchronize(now, id);
+        }
+        if refresh {
             return;
         }
         let failure = match response.status {
@@ -240,6 +274,18 @@ impl Endpoint {
             _ => ReinviteFailure::Rejected(response),
         };
         self.emit(Event::ReinviteFailed { call: id, failure });
+    }
+
+    /// Our re-INVITE was refused after a reliable provisional response had answered it: says once more
+    /// what holds, so that both sides think the same (RFC 6141 §3.4).
+    fn synchronize(&mut self, now: Instant, id: CallId) {
+        let Some(call) = self.calls.get_mut(&id) else { return };
+        let (Some(dialog), Some(body)) = (&call.dialog, call.local_body.clone()) else { return };
+        let update = call.peer_allows(&Method::Update);
+        let method = if update { Method::Update } else { Method::Invite };
+        let change = Change::new(method, Some(body), &dialog.id);
+        call.change = Some(Change { refresh: true, ..change });
+        self.send_change(now, id);
     }
 
     /// RFC 3261 §14.1: the owner of the Call-ID waits 2.1–4.0 s, the other side 0–2.0 s, in steps of
@@ -253,6 +299,9 @@ impl Endpoint {
     /// Time to try again after a 491.
     pub(crate) fn retry_change(&mut self, now: Instant, id: CallId) {
         let Some(call) = self.calls.get_mut(&id) else { return };
+        if call.stage == Stage::Ended {
+            return;
+        }
         if call.offered.is_some() || call.unacked.is_some() || call.unanswered.is_some() {
             // The peer was first; see what becomes of its change.
             self.call_timers.set((id, CallTimer::Retry), now + Duration::from_millis(500));
@@ -288,4 +337,11 @@ impl Endpoint {
         };
         self.terminate(now, id, EndReason::DialogLost(None), Some(reason));
     }
+}
+
+/// How long a 500 wants us to wait: the peer was not through with a change of its own (RFC 3261
+/// §14.2, RFC 3311 §5.2). It says 10 s at most; who says much more does not mean that.
+fn told_to_wait(response: &Response) -> Option<Duration> {
+    let seconds = response.headers.retry_after().ok().flatten()?;
+    (response.status == 500 && seconds <= 32).then(|| Duration::from_secs(seconds.max(1).into()))
 }

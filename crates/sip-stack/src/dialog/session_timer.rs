@@ -18,7 +18,13 @@ pub(crate) struct SessionTimer {
     pub(super) agreed: bool,
     /// The largest Min-SE a 422 told us.
     pub(super) min_se: u32,
+    /// How often a 422 has raised it.
+    raised: u8,
 }
+
+/// How often a 422 may raise the interval: once by each proxy on the way and by the peer. More would
+/// be somebody who keeps us sending.
+const MAX_RAISES: u8 = 5;
 
 impl SessionTimer {
     fn floor(&self, config: &SessionTimerConfig) -> u32 {
@@ -59,12 +65,14 @@ impl SessionTimer {
         let ours = config.expires.max(their_floor).max(config.min_se);
         let (interval, we_refresh) = match asked {
             Some((seconds, value)) => {
-                // Without the extension the peer cannot refresh: a proxy asked for the timer.
-                let we_refresh = match value.params.get("refresher") {
-                    Some(who) => who.eq_ignore_ascii_case("uas"),
-                    None => !headers.list_has("Supported", "timer"),
-                };
-                (seconds.min(ours), we_refresh)
+                // Without the extension the peer cannot refresh: a proxy asked for the timer, and
+                // whatever it says of the refresher does not help (Table 2).
+                let by_peer = headers.list_has("Supported", "timer")
+                    && !value
+                        .params
+                        .get("refresher")
+                        .is_some_and(|r| r.eq_ignore_ascii_case("uas"));
+                (seconds.min(ours), !by_peer)
             }
             // The peer has no session timer, so the refreshing is on us.
             None => (self.interval.unwrap_or(ours).max(their_floor), true),
@@ -74,7 +82,8 @@ impl SessionTimer {
         self.agreed = headers.list_has("Supported", "timer");
         let refresher = if we_refresh { "uas" } else { "uac" };
         response.insert("Session-Expires", format!("{interval};refresher={refresher}"));
-        if !we_refresh {
+        if self.agreed {
+            // If we refresh, only a SHOULD; but so the client knows when to give us up.
             response.push("Require", "timer");
         }
     }
@@ -98,6 +107,16 @@ impl SessionTimer {
         }
     }
 
+    /// Takes the Min-SE of a 422; `None` if it asks for no more than was asked before, or too often.
+    pub(crate) fn raise(&mut self, response: &Response) -> Option<()> {
+        let wanted = response.headers.min_se().ok().flatten()?;
+        let more = response.status == 422 && wanted > self.min_se.max(90);
+        (more && self.raised < MAX_RAISES).then_some(())?;
+        self.min_se = wanted;
+        self.raised += 1;
+        Some(())
+    }
+
     /// When to refresh and when to give up, from now.
     fn delays(&self) -> Option<(Option<Duration>, Duration)> {
         let interval = Duration::from_secs(self.interval?.into());
@@ -112,12 +131,6 @@ pub(crate) fn too_small(config: Option<&SessionTimerConfig>, headers: &Headers) 
     let (seconds, _) = headers.session_expires().ok().flatten()?;
     // A client without the extension could not understand 422 (a proxy put the header in).
     (seconds < floor && headers.list_has("Supported", "timer")).then_some(floor)
-}
-
-/// The Min-SE a 422 asks for, if it is larger than what was asked before.
-pub(crate) fn wanted_by_422(timer: &SessionTimer, response: &Response) -> Option<u32> {
-    let wanted = response.headers.min_se().ok().flatten()?;
-    (response.status == 422 && wanted > timer.min_se.max(90)).then_some(wanted)
 }
 
 impl Endpoint {
@@ -151,8 +164,9 @@ impl Endpoint {
         } else {
             (Method::Invite, call.local_body.clone())
         };
-        let (refresh, once, transaction) = (true, false, None);
-        call.change = Some(Change { method, body, refresh, once, transaction, attempts: 0 });
+        let Some(dialog) = &call.dialog else { return };
+        let change = Change::new(method, body, &dialog.id);
+        call.change = Some(Change { refresh: true, ..change });
         self.send_change(now, id);
     }
 

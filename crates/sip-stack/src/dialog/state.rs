@@ -3,7 +3,7 @@
 use super::id::{DialogId, remote_tag_of_request};
 use super::routes::RouteSet;
 use crate::flow::Hop;
-use crate::message::{CSeq, Method, NameAddr, Request, Response, Uri};
+use crate::message::{CSeq, Headers, Method, NameAddr, Request, Response, Uri};
 
 /// A dialog, early or confirmed.
 #[derive(Clone, Debug)]
@@ -63,6 +63,13 @@ impl Dialog {
             remote_target: contact.map_or_else(|| request.uri.clone(), |contact| contact.uri),
             routes: RouteSet::of_response(headers),
         })
+    }
+
+    /// The 2xx to our INVITE: the route set and the target are taken from it, whatever the early
+    /// dialog had (§13.2.2.4).
+    pub(crate) fn confirm(&mut self, headers: &Headers) {
+        self.routes = RouteSet::of_response(headers);
+        self.refresh_target(headers.contacts().ok());
     }
 
     /// A request in the dialog with the next CSeq number (§12.2.1.1).

@@ -16,7 +16,8 @@ pub struct EndpointConfig {
     pub contact: NameAddr,
     /// Text of `User-Agent` in requests and of `Server` in responses; empty = leave both out.
     pub user_agent: String,
-    /// Methods the owner handles; goes into `Allow` (RFC 3261 §20.5).
+    /// Methods the owner handles; goes into `Allow` (RFC 3261 §20.5). PRACK belongs to `100rel` and
+    /// is handled inside.
     pub allow: Vec<Method>,
     /// Option tags understood; goes into `Supported`. A request that requires another one is
     /// answered 420 (RFC 3261 §8.2.2.3).
@@ -75,11 +76,12 @@ impl EndpointConfig {
                 Method::Cancel,
                 Method::Bye,
                 Method::Options,
+                Method::Prack,
                 Method::Update,
                 Method::Info,
                 Method::Message,
             ],
-            supported: vec!["timer".to_owned()],
+            supported: vec!["timer".to_owned(), "100rel".to_owned()],
             accept: vec!["application/sdp".to_owned()],
             capabilities: Vec::new(),
             timers: TimerValues::default(),

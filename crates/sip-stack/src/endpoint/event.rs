@@ -8,7 +8,7 @@ use super::ids::{CallId, ClientTransactionId, ServerTransactionId, TransmitId};
 use crate::auth::Credentials;
 use crate::flow::{Flow, Target};
 use crate::message::multipart::body_of_type;
-use crate::message::{Headers, NameAddr, Reason, Request, Response, Uri};
+use crate::message::{Headers, Method, NameAddr, Reason, Request, Response, Uri};
 
 /// Something for the shell or the owner. Drain them with
 /// [`poll_output`](crate::endpoint::Endpoint::poll_output) after every call.
@@ -80,7 +80,18 @@ pub enum Event {
         /// What the CANCEL gave as its reason.
         reason: Option<Reason>,
     },
-    /// Our INVITE got a 101–199.
+    /// A reliable provisional response of ours ([`ring`](crate::endpoint::Endpoint::ring)) has
+    /// arrived (RFC 3262).
+    Pracked {
+        /// The call.
+        call: CallId,
+        /// The PRACK's body: the answer, if the response carried our offer.
+        body: Option<Body>,
+    },
+    /// Our INVITE got a 101–199. What requires `100rel` has been acknowledged by PRACK, unless we
+    /// sent no body and it carries an offer: then answer that by
+    /// [`answer_progress`](crate::endpoint::Endpoint::answer_progress). Each comes once and in order;
+    /// the tag in To tells the phones of a fork apart.
     Progress {
         /// The call.
         call: CallId,
@@ -89,6 +100,9 @@ pub enum Event {
     },
     /// Our INVITE got a 2xx. It has been acknowledged, unless we sent no body and the 2xx carries
     /// an offer: then answer that by [`acknowledge`](crate::endpoint::Endpoint::acknowledge).
+    ///
+    /// The body is the answer also when that came before, in a reliable provisional response; when
+    /// our answer to the peer's offer went out in a PRACK, there is no body.
     Answered {
         /// The call.
         call: CallId,
@@ -109,8 +123,9 @@ pub enum Event {
         /// The ACK's body: the answer, if our 2xx carried the offer.
         body: Option<Body>,
     },
-    /// The peer offers to change the session, by re-INVITE or by UPDATE with a body (see the
-    /// method). Answer with `answer_reinvite` or `reject_reinvite` in either case.
+    /// The peer offers to change the session, by re-INVITE, by UPDATE with a body, or by an offer in
+    /// a PRACK (see the method); the latter two also before the call is established. Answer with
+    /// `answer_reinvite` or `reject_reinvite` in any case.
     Reinvite {
         /// The call.
         call: CallId,
@@ -180,7 +195,8 @@ pub enum EndReason {
     Local,
     /// The peer sent BYE.
     Remote(Option<Reason>),
-    /// Our 2xx was never acknowledged in 64·T1; BYE has been sent (RFC 3261 §13.3.1.4).
+    /// Our 2xx was never acknowledged in 64·T1; BYE has been sent (RFC 3261 §13.3.1.4). Or our
+    /// reliable provisional response was not, and the INVITE has been refused (RFC 3262 §3).
     NoAck,
     /// Nobody answered our INVITE in the time given, or the incoming call rang too long.
     NoAnswer,
@@ -205,6 +221,19 @@ pub enum ReinviteFailure {
     /// It met the peer's change (491), and that was accepted meanwhile: the offer is out of date.
     /// Make a new one if it is still wanted.
     Superseded,
+}
+
+/// How far the call of a dialog is, for [`find_dialog`](crate::endpoint::Endpoint::find_dialog).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DialogStage {
+    /// Our INVITE is unanswered.
+    EarlyOurs,
+    /// The peer's INVITE is unanswered.
+    EarlyTheirs,
+    /// It is established.
+    Confirmed,
+    /// It is over.
+    Ended,
 }
 
 /// A message body with its type.
@@ -258,6 +287,11 @@ pub struct Invite {
     pub headers: Vec<(String, String)>,
     /// The offer; `None` asks the peer for one.
     pub body: Option<Body>,
+    /// Methods for Allow, instead of the configured ones, in the whole call.
+    pub allow: Option<Vec<Method>>,
+    /// Option tags to leave out of Supported, though configured: `100rel` when an offer in a
+    /// provisional response could not be answered.
+    pub without: Vec<String>,
     /// To answer 401 and 407 with, in the whole call.
     pub credentials: Option<Credentials>,
     /// How long it may ring; `None` = as configured.
@@ -277,6 +311,8 @@ impl Invite {
             route: Vec::new(),
             headers: Vec::new(),
             body,
+            allow: None,
+            without: Vec::new(),
             credentials: None,
             ring_timeout: None,
         }
@@ -290,8 +326,13 @@ pub struct Answer {
     pub body: Option<Body>,
     /// Contact, instead of the call's or the configured one. It stays for the rest of the call.
     pub contact: Option<NameAddr>,
+    /// Methods for Allow, instead of the call's or the configured ones. They stay for the rest of the
+    /// call.
+    pub allow: Option<Vec<Method>>,
     /// Further headers.
     pub headers: Vec<(String, String)>,
+    /// The body of a provisional response only shows what the answer will be (RFC 3261 §13.3.1.1).
+    pub preview: bool,
 }
 
 impl Answer {
@@ -332,8 +373,11 @@ pub struct Alive {
     pub unanswered: usize,
     /// Requests of peers.
     pub server_transactions: usize,
-    /// Calls, including those whose end has been told but whose BYE is still unanswered.
+    /// Calls whose end has not been told.
     pub calls: usize,
+    /// Calls whose end has been told, but of which something may still come: the answer to the BYE,
+    /// or a repeated 2xx. At most 64·T1.
+    pub ended: usize,
     /// Timers that are set.
     pub timers: usize,
 }

@@ -83,7 +83,9 @@ impl Endpoint {
     ) {
         let Some(state) = self.calls.get_mut(&call) else { return };
         let number = request.headers.cseq().map_or(0, |cseq| cseq.number);
-        let in_order = state.dialog.as_mut().is_none_or(|dialog| dialog.accept_sequence(number));
+        let from = request.headers.from();
+        let tag = from.as_ref().ok().and_then(|from| from.tag()).unwrap_or_default();
+        let in_order = state.dialog_with(tag).is_none_or(|dialog| dialog.accept_sequence(number));
         let ended = state.stage == Stage::Ended;
         if !in_order {
             let wait = [("Retry-After".to_owned(), self.tokens.below(11).to_string())];
@@ -93,10 +95,9 @@ impl Endpoint {
         self.note_flow(call, flow);
         match request.method {
             Method::Bye => self.bye_received(now, call, id, &request),
-            // Our BYE is under way; the peer's will not come to anything (RFC 5407 §3.2.2). PRACK:
-            // we send no reliable provisional responses, so none can match (RFC 3262 §3).
+            // Our BYE is under way; the peer's will not come to anything (RFC 5407 §3.2.2).
             _ if ended => self.respond_with(now, id, 481, "", &[]),
-            Method::Prack => self.respond_with(now, id, 481, "", &[]),
+            Method::Prack => self.prack_received(now, call, id, request),
             Method::Invite | Method::Update => self.change_received(now, call, id, request),
             _ => self.emit(Event::InDialog { call, transaction: id, request }),
         }
@@ -133,7 +134,7 @@ impl Endpoint {
             ClientUser::InDialog(call) => self.in_dialog_response(now, call, id, response),
             ClientUser::Call(call, Act::Invite) => self.invite_response(now, call, id, response),
             ClientUser::Call(call, Act::Change) => self.change_response(now, call, id, response),
-            ClientUser::Call(call, Act::Bye) => {
+            ClientUser::Call(call, Act::Bye | Act::Aside) => {
                 if let Some(request) = self.retry_of(call, id, &response) {
                     self.layer.restart_client(now, id, request, &mut self.tokens);
                 }
@@ -180,7 +181,7 @@ impl Endpoint {
             }
             ClientUser::Call(call, Act::Invite) => self.invite_failed(call, failure),
             ClientUser::Call(call, Act::Change) => self.change_failed(now, call, id, failure),
-            ClientUser::Call(_, Act::Bye) | ClientUser::Nobody => {}
+            ClientUser::Call(_, Act::Bye | Act::Aside) | ClientUser::Nobody => {}
         }
     }
 

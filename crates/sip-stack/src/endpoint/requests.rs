@@ -95,7 +95,12 @@ impl Endpoint {
     ) -> Result<ClientTransactionId, SessionError> {
         let has_verb = matches!(
             method,
-            Method::Invite | Method::Ack | Method::Cancel | Method::Bye | Method::Update
+            Method::Invite
+                | Method::Ack
+                | Method::Cancel
+                | Method::Bye
+                | Method::Update
+                | Method::Prack
         );
         if !self.layer.has_room() {
             return Err(SessionError::TooMany);

@@ -206,6 +206,14 @@ impl Headers {
         Some(self.0.remove(at).value)
     }
 
+    /// Takes `word` out of the list header `name`, in any case.
+    pub fn remove_word(&mut self, name: &str, word: &str) {
+        let (name, _) = canonical(name);
+        self.0.retain(|h| {
+            !(h.name.eq_ignore_ascii_case(&name) && h.value.eq_ignore_ascii_case(word))
+        });
+    }
+
     fn add_at(&mut self, at: usize, name: &str, value: &str) {
         let (name, list) = canonical(name);
         let clean: Cow<'_, str> = match value.contains(['\r', '\n']) {

@@ -43,6 +43,8 @@ pub(crate) enum Act {
     Change,
     /// The BYE.
     Bye,
+    /// A PRACK: what becomes of it shows in the INVITE.
+    Aside,
 }
 
 /// Whom a server transaction works for.

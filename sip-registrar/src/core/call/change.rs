@@ -37,11 +37,20 @@ impl Registrar {
     ) -> Result<(), Reject> {
         let offer = description_of(&request.headers, &request.body)?;
         let Some((call, bridge)) = self.bridge_with(side) else { return Err(Reject::new(481)) };
-        // A change meets another, or comes before the call stands: later, please (RFC 3261 §14.2).
-        let Some(peer) = bridge.peer(call, side) else { return Err(Reject::new(491)) };
+        // A change meets another, or comes before the other side can be asked: later, please (RFC 3261
+        // §14.2).
+        let Some(peer) = bridge.partner(call, side) else { return Err(Reject::new(491)) };
+        let early = bridge.connected.is_none();
         if bridge.change.is_some() || bridge.late.is_some() {
             return Err(Reject::new(491));
         }
+        let updates = self.endpoint.peer_allows(peer, &Method::Update);
+        if early && !updates {
+            return Err(
+                Reject::new(488).because("the other side can change nothing before it answers")
+            );
+        }
+        let Some((_, bridge)) = self.bridge_with(side) else { return Err(Reject::new(481)) };
         let Some(toward) = bridge.side_mut(call, peer) else { return Err(Reject::new(481)) };
         let before = toward.sdp.last().cloned();
         let mut body = None;
@@ -51,8 +60,7 @@ impl Registrar {
             (offer, map)
         });
         bridge.change = Some(Change { from: side, offer, before, late: None, cancelled: false });
-        let by_update =
-            request.method == Method::Update && self.endpoint.peer_allows(peer, &Method::Update);
+        let by_update = early || request.method == Method::Update && updates;
         let method = if by_update { Method::Update } else { Method::Invite };
         // A 491 goes back to who asked: both ends wait their own time (RFC 3261 §14.1), we none.
         let sent = self.endpoint.pass_on_change(now, peer, method, body);
@@ -106,8 +114,8 @@ impl Registrar {
             return;
         };
         let contact = bridge.side_mut(call, from).map(|side| side.contact.clone());
-        let answer =
-            Answer { body: Some(Body::sdp(body.to_string())), contact, headers: Vec::new() };
+        let body = Some(Body::sdp(body.to_string()));
+        let answer = Answer { body, contact, ..Answer::default() };
         let _ = self.endpoint.answer_reinvite(now, from, answer);
     }
 

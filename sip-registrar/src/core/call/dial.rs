@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use sdp::DialogSdp;
-use sip_stack::endpoint::{Answer, Body, CallId};
+use sip_stack::endpoint::{Answer, CallId};
 use sip_stack::flow::Flow;
-use sip_stack::message::{NameAddr, Reason, Request, Response};
+use sip_stack::message::{Headers, NameAddr, Reason, Request, Response};
 
 use super::fork::Fork;
-use super::{Bridge, Side, sdp_of};
+use super::{Bridge, Side};
 use crate::core::conference::description_of;
 use crate::core::identity::Identity;
 use crate::core::location::by_preference;
@@ -47,6 +47,7 @@ impl Registrar {
         if waiting.is_empty() {
             return Err(Reject::new(480).because("not registered"));
         }
+        let single = waiting.iter().map(Vec::len).sum::<usize>() == 1;
         let mut from = from.clone();
         from.params.remove("tag");
         let mut headers = vec![("Max-Forwards".to_owned(), hops.to_string())];
@@ -75,6 +76,10 @@ impl Registrar {
             connected: None,
             best: None,
             late: None,
+            late_early: None,
+            caller_reliable: understands_100rel(&request.headers),
+            single,
+            agreed_early: false,
             change: None,
         };
         self.ring_next_group(now, call, &mut bridge);
@@ -92,42 +97,27 @@ impl Registrar {
         Side { sdp: DialogSdp::new("-", session_id, flow.local.ip()), map: None, contact }
     }
 
-    /// A device rings, or sends early media.
-    pub(crate) fn on_callee_progress(&mut self, now: Instant, branch: CallId, response: &Response) {
-        let Some((call, bridge)) = self.bridge_of(branch) else { return };
-        if bridge.connected.is_some() {
-            return;
-        }
-        // With several devices the early media of one would drown the others': only its ringing
-        // is passed on.
-        let alone = bridge.callees.len() == 1;
-        let body = if alone { bridge.answer_for_caller(branch, response) } else { None };
-        let status =
-            if body.is_none() && response.status == 183 && !alone { 180 } else { response.status };
-        let contact = Some(bridge.caller.contact.clone());
-        let answer = Answer { body, contact, headers: Vec::new() };
-        let _ = self.endpoint.ring(now, call, status, answer);
-    }
-
     /// A device has answered; the first one gets the call.
     pub(crate) fn on_callee_answered(&mut self, now: Instant, branch: CallId, response: &Response) {
         let Some((call, bridge)) = self.bridge_of(branch) else {
             let _ = self.endpoint.bye(now, branch, None);
             return;
         };
-        let body = if bridge.offer.is_some() {
+        let body = if bridge.agreed_early {
+            None
+        } else if bridge.offer.is_some() {
             bridge.answer_for_caller(branch, response)
         } else {
             bridge.offer_for_caller(response)
         };
-        let Some(body) = body else {
+        if body.is_none() && !bridge.agreed_early {
             bridge.callees.remove(&branch);
             self.roles.remove(&branch);
             let reason = Reason::sip(488, "no session description in the answer");
             let _ = self.endpoint.bye(now, branch, Some(reason));
             self.refuse_if_nobody_is_left(now, call);
             return;
-        };
+        }
         bridge.connected = Some(branch);
         let contact = Some(bridge.caller.contact.clone());
         let others: Vec<CallId> = bridge.callees.keys().copied().filter(|b| *b != branch).collect();
@@ -137,7 +127,8 @@ impl Registrar {
             let reason = Reason::sip(200, "Call completed elsewhere");
             let _ = self.endpoint.bye(now, other, Some(reason));
         }
-        let answer = Answer { body: Some(body), contact, headers: Vec::new() };
+        let allow = Some(self.bridge_allow(branch));
+        let answer = Answer { body, contact, allow, ..Answer::default() };
         if self.endpoint.accept(now, call, answer).is_err() {
             self.on_caller_gone(now, call, None);
         }
@@ -236,22 +227,9 @@ impl Registrar {
     }
 }
 
-impl Bridge {
-    /// A callee's answer to the caller's offer, as the caller shall see it.
-    fn answer_for_caller(&mut self, branch: CallId, response: &Response) -> Option<Body> {
-        let answer = sdp_of(&response.headers, &response.body)?;
-        let offer = self.offer.as_ref()?;
-        let map = self.callees.get(&branch)?.map.as_ref()?;
-        Some(Body::sdp(self.caller.sdp.answer_mapped(offer, &answer, map).to_string()))
-    }
-
-    /// A callee's offer in its 2xx, as the caller shall see it.
-    fn offer_for_caller(&mut self, response: &Response) -> Option<Body> {
-        let offer = sdp_of(&response.headers, &response.body)?;
-        let (fitted, map) = self.caller.sdp.fit_mapped(&offer);
-        self.late = Some((offer, map));
-        Some(Body::sdp(fitted.to_string()))
-    }
+/// Whether the sender of these headers can acknowledge provisional responses (RFC 3262 §3).
+fn understands_100rel(headers: &Headers) -> bool {
+    ["Supported", "Require"].into_iter().any(|name| headers.list_has(name, "100rel"))
 }
 
 /// Which refusal tells the caller most (RFC 3261 §16.7 step 6): 6xx, then the lowest class.

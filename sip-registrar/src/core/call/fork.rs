@@ -64,7 +64,13 @@ impl Registrar {
             side.map = Some(map);
             Body::sdp(fitted.to_string())
         });
+        // An offer in a provisional response of one of several devices, or for a caller that cannot
+        // acknowledge it, could not be answered.
+        let answerable = bridge.offer.is_some() || bridge.caller_reliable && bridge.single;
+        let without = if answerable { Vec::new() } else { vec!["100rel".to_owned()] };
         let invite = Invite {
+            allow: Some(self.bridge_allow(call)),
+            without,
             to: fork.to.clone(),
             contact: Some(side.contact.clone()),
             target: Some(binding.target()),

@@ -3,6 +3,7 @@
 
 mod change;
 mod dial;
+mod early;
 mod fork;
 mod relay;
 
@@ -48,6 +49,14 @@ pub(crate) struct Bridge {
     best: Option<(u16, Vec<(String, String)>)>,
     /// The callee's offer in its 2xx, which the caller's ACK must answer.
     late: Option<(SessionDescription, LineMap)>,
+    /// That offer came in a provisional response of this branch, with this To tag.
+    late_early: Option<(CallId, String)>,
+    /// Whether the caller can acknowledge provisional responses.
+    caller_reliable: bool,
+    /// Whether there is one device only, so that what it says before it answers may bind the caller.
+    single: bool,
+    /// Offer and answer have been exchanged in provisional responses that bind both sides.
+    agreed_early: bool,
     /// A change of the session on its way from one side to the other.
     change: Option<Change>,
 }
@@ -69,6 +78,19 @@ impl Bridge {
         match side {
             side if side == caller => Some(connected),
             side if side == connected => Some(caller),
+            _ => None,
+        }
+    }
+
+    /// The same, or while only one device rings that one.
+    fn partner(&self, caller: CallId, side: CallId) -> Option<CallId> {
+        if self.connected.is_some() || !self.single || self.callees.len() != 1 {
+            return self.peer(caller, side);
+        }
+        let only = *self.callees.keys().next()?;
+        match side {
+            side if side == caller => Some(only),
+            side if side == only => Some(caller),
             _ => None,
         }
     }

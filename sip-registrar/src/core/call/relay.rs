@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use sip_stack::endpoint::{Body, CallId, ClientTransactionId, ServerTransactionId};
-use sip_stack::message::{Request, Response};
+use sip_stack::message::{Method, Request, Response};
 
 use crate::core::registrar::Registrar;
 use crate::core::reject::Reject;
@@ -21,7 +21,27 @@ pub(crate) enum Relayed {
 const PASSED_ON: [&str; 4] =
     ["Info-Package", "Content-Disposition", "Content-Encoding", "Content-Language"];
 
+/// The methods we handle ourselves in a two-party call.
+const OWN: [Method; 7] = [
+    Method::Invite,
+    Method::Ack,
+    Method::Cancel,
+    Method::Bye,
+    Method::Options,
+    Method::Prack,
+    Method::Update,
+];
+
+/// The methods that go to the other side as they are.
+const RELAYED: [Method; 4] = [Method::Info, Method::Message, Method::Refer, Method::Notify];
+
 impl Registrar {
+    /// What Allow says to one side of a call whose other side is `peer`: what that can take too.
+    pub(super) fn bridge_allow(&self, peer: CallId) -> Vec<Method> {
+        let relayed = RELAYED.into_iter().filter(|m| self.endpoint.peer_allows(peer, m));
+        OWN.into_iter().chain(relayed).collect()
+    }
+
     /// Passes a request on to the other side.
     pub(crate) fn relay_in_dialog(
         &mut self,

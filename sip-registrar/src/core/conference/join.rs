@@ -111,7 +111,7 @@ impl Registrar {
         let answer = Answer {
             body: Some(Body::sdp(body.to_string())),
             contact: Some(member.contact.clone()),
-            headers: Vec::new(),
+            ..Answer::default()
         };
         if self.endpoint.accept(now, call, answer).is_err() {
             self.forget_member(now, call, "gone", true);

@@ -89,7 +89,7 @@ impl Registrar {
         let answer = Answer {
             body: Some(Body::sdp(body.to_string())),
             contact: Some(member.contact.clone()),
-            headers: Vec::new(),
+            ..Answer::default()
         };
         let _ = self.endpoint.answer_reinvite(now, call, answer);
     }

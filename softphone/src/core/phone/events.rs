@@ -66,6 +66,7 @@ impl Phone {
             }
             E::Ended { reason, .. } => self.ended(now, reason),
             E::Cancelled { .. }
+            | E::Pracked { .. }
             | E::ReinviteCancelled { .. }
             | E::Refreshed { .. }
             | E::Ack { body: None, .. } => {}
