@@ -6,6 +6,7 @@ use bytes::{Bytes, BytesMut};
 use sip_stack::endpoint::TransmitId;
 use sip_stack::flow::{ConnectionId, Flow, Transport};
 use sip_stack::framing::{Framed, PONG, StreamFramer};
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -25,7 +26,7 @@ pub(crate) async fn run(
     stream: TcpStream,
     mut queue: mpsc::Receiver<Outgoing>,
 ) {
-    let mut writing = None;
+    let mut pending = Pending::default();
     let end = match flow(id, &stream) {
         Ok(flow) => {
             // small messages must not wait for each other's acknowledgement
@@ -33,26 +34,50 @@ pub(crate) async fn run(
             let (reader, writer) = stream.into_split();
             tokio::select! {
                 end = read(&shared, flow, reader) => end,
-                end = write(&shared, writer, &mut queue, &mut writing) => end,
+                end = write(&shared, writer, &mut queue, &mut pending) => end,
             }
         }
         Err(error) => Err(error),
     };
     debug!(connection = id.0, reason = ?end.err(), "connection ended");
-    finish(&shared, id, queue, writing).await;
+    finish(&shared, id, queue, pending).await;
     shared.tell(Incoming::Closed(id)).await;
 }
 
-/// Forgets a connection and reports what it can no longer write.
+/// What is told as lost when a connection ends (RFC 3261 §18.4).
+#[derive(Debug, Default)]
+pub(crate) struct Pending {
+    /// What is being written.
+    writing: Option<TransmitId>,
+    /// Requests that were written last. Whether they still wait for an answer is for their owner to
+    /// know; an answer can come by another connection only if the peer opens one.
+    requests: VecDeque<TransmitId>,
+}
+
+/// The most requests of a connection that are told as lost; older ones run into their timers.
+const MAX_PENDING: usize = 512;
+
+impl Pending {
+    fn written(&mut self) {
+        let Some(id) = self.writing.take().filter(TransmitId::is_request) else { return };
+        if self.requests.len() == MAX_PENDING {
+            self.requests.pop_front();
+        }
+        self.requests.push_back(id);
+    }
+}
+
+/// Forgets a connection and reports what it can no longer write, and what it will not be answered.
 pub(crate) async fn finish(
     shared: &Shared,
     id: ConnectionId,
     mut queue: mpsc::Receiver<Outgoing>,
-    writing: Option<TransmitId>,
+    pending: Pending,
 ) {
     shared.table().remove(id);
     queue.close();
-    let mut lost: Vec<TransmitId> = writing.into_iter().collect();
+    let mut lost: Vec<TransmitId> = pending.requests.into_iter().collect();
+    lost.extend(pending.writing);
     while let Ok(message) = queue.try_recv() {
         lost.extend(message.id);
     }
@@ -112,12 +137,12 @@ async fn write(
     shared: &Shared,
     mut writer: OwnedWriteHalf,
     queue: &mut mpsc::Receiver<Outgoing>,
-    writing: &mut Option<TransmitId>,
+    pending: &mut Pending,
 ) -> io::Result<()> {
     while let Some(Outgoing { id, bytes }) = queue.recv().await {
-        *writing = id;
+        pending.writing = id;
         timeout(shared.config.write_timeout, writer.write_all(&bytes)).await??;
-        *writing = None;
+        pending.written();
     }
     // nobody can queue any more: we are closing, or the table had to make room
     writer.shutdown().await

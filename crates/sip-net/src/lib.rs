@@ -7,6 +7,7 @@
 
 mod connection;
 pub mod drive;
+mod icmp;
 mod resolve;
 mod table;
 mod tcp;

@@ -117,6 +117,6 @@ async fn connect(
         }
         Err(error) => debug!(%remote, %error, "cannot connect"),
     }
-    connection::finish(&shared, id, queue, None).await;
+    connection::finish(&shared, id, queue, Default::default()).await;
     shared.tell(Incoming::Closed(id)).await;
 }

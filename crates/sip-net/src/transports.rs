@@ -89,7 +89,7 @@ pub(crate) struct Shared {
     pub incoming: mpsc::Sender<Incoming>,
     /// Changes, or loses its sender, when all is to end.
     pub closing: watch::Receiver<bool>,
-    sockets: Vec<Udp>,
+    pub sockets: Vec<Udp>,
     table: Mutex<Table>,
     lookups: Arc<Semaphore>,
     dns: Box<dyn Lookup>,
@@ -117,28 +117,24 @@ impl Shared {
         family().find(near).or_else(|| family().find(any)).or_else(|| family().next())
     }
 
-    fn send_udp(&self, socket: Option<&Udp>, remote: SocketAddr, bytes: &[u8]) -> Result<(), ()> {
-        let socket = socket.ok_or(())?;
-        socket.send(remote, bytes).map_err(|error| debug!(%remote, %error, "cannot send"))
-    }
-
-    fn send_to(
-        self: &Arc<Self>,
-        transport: Transport,
+    fn send_udp(
+        &self,
+        socket: Option<&Udp>,
         remote: SocketAddr,
-        message: Outgoing,
+        id: TransmitId,
+        bytes: &[u8],
     ) -> Result<(), ()> {
-        match transport {
-            Transport::Tcp => tcp::send_to(self, remote, message),
-            Transport::Udp => self.send_udp(self.socket_for(remote), remote, &message.bytes),
-        }
+        let socket = socket.ok_or(())?;
+        socket.send(remote, id, bytes).map_err(|error| debug!(%remote, %error, "cannot send"))
     }
 
     fn send_hop(self: &Arc<Self>, id: TransmitId, hop: Hop, bytes: Bytes) -> Result<(), ()> {
         if let Some(ip) = hop.host.ip() {
             let remote = SocketAddr::new(ip, hop.port.unwrap_or(5060));
-            let message = Outgoing { id: Some(id), bytes };
-            return self.send_to(hop.transport.unwrap_or(Transport::Udp), remote, message);
+            return match hop.transport.unwrap_or(Transport::Udp) {
+                Transport::Udp => self.send_udp(self.socket_for(remote), remote, id, &bytes),
+                Transport::Tcp => tcp::send_to(self, remote, Outgoing { id: Some(id), bytes }),
+            };
         }
         let permit = Arc::clone(&self.lookups).try_acquire_owned().map_err(drop)?;
         let shared = Arc::clone(self);
@@ -208,9 +204,8 @@ impl Transports {
             sockets,
             _alive: alive,
         });
-        for socket in &shared.sockets {
-            let reader = socket.reader()?;
-            tokio::spawn(udp::receive(Arc::clone(&shared), socket.local, reader));
+        for (index, socket) in shared.sockets.iter().enumerate() {
+            tokio::spawn(udp::receive(Arc::clone(&shared), index, socket.reader()?));
         }
         for listener in listeners {
             tokio::spawn(tcp::accept(Arc::clone(&shared), listener));
@@ -240,7 +235,7 @@ impl Transports {
             Target::Flow(flow) if flow.transport == Transport::Udp => {
                 let socket = shared.sockets.iter().find(|s| s.local == flow.local);
                 let socket = socket.or_else(|| shared.socket_for(flow.remote));
-                shared.send_udp(socket, flow.remote, &bytes)
+                shared.send_udp(socket, flow.remote, id, &bytes)
             }
             Target::Flow(flow) => {
                 let message = Outgoing { id: Some(id), bytes };

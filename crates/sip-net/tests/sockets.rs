@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use sip_net::{Config, Incoming, Transports, drive};
-use sip_stack::endpoint::{Endpoint, EndpointConfig, Event, Output, Transmit};
+use sip_stack::endpoint::{Endpoint, EndpointConfig, Event, Failure, Output, Transmit};
 use sip_stack::flow::{Flow, Hop, Target, Transport};
 use sip_stack::message::{Host, Method, NameAddr, Uri};
 use std::net::SocketAddr;
@@ -124,9 +124,17 @@ async fn one_connection_is_used_again_and_for_the_way_back() {
     let (back, _) = message(&mut a).await;
     assert_eq!((back.remote, back.local), (there, flow.remote));
     assert_eq!(message(&mut a).await.0, back);
-    // when it is gone both hear of it
+    // when it is gone both hear of it, and of the requests nobody will answer any more
     a.close(PATIENCE).await;
-    assert!(matches!(recv(&mut b).await, Incoming::Closed(id) if Some(id) == flow.connection));
+    let mut lost = 0;
+    let closed = loop {
+        match recv(&mut b).await {
+            Incoming::SendFailed(_) => lost += 1,
+            Incoming::Closed(id) => break id,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!((Some(closed), lost), (flow.connection, 2));
 }
 
 #[tokio::test]
@@ -170,6 +178,91 @@ async fn what_cannot_be_sent_is_reported() {
     // larger than a datagram can be
     a.send(transmit(hop(Transport::Udp, nobody), 66_000));
     while !matches!(recv(&mut a).await, Incoming::SendFailed(_)) {}
+}
+
+/// RFC 3261 §18.4: what ICMP says about a datagram is told of the request it was.
+#[tokio::test]
+async fn an_unreachable_port_is_reported_for_each_request() {
+    for address in ["127.0.0.1:0", "[::1]:0"] {
+        let address: SocketAddr = address.parse().unwrap();
+        let Ok(gone) = std::net::UdpSocket::bind(address) else { continue };
+        let nobody = gone.local_addr().unwrap();
+        drop(gone);
+        let mut a = Transports::bind(&[address], Config::default()).unwrap();
+        let mut b = Transports::bind(&[address], Config::default()).unwrap();
+        let there = b.local_addrs()[0];
+        let [first, alive, second] =
+            [nobody, there, nobody].map(|to| transmit(hop(Transport::Udp, to), 0));
+        let mut expected = vec![first.id, second.id];
+        for transmit in [first, alive, second] {
+            a.send(transmit);
+        }
+        message(&mut b).await;
+        for _ in 0..2 {
+            let Incoming::SendFailed(id) = recv(&mut a).await else { panic!() };
+            let at = expected.iter().position(|expected| *expected == id);
+            expected.remove(at.expect("a request to nobody"));
+        }
+        // the socket still works
+        b.send(transmit(hop(Transport::Udp, a.local_addrs()[0]), 0));
+        message(&mut a).await;
+    }
+}
+
+/// A request that waits for its answer on a connection hears of its end, and is tried elsewhere.
+#[tokio::test]
+async fn the_end_of_a_connection_is_told_to_the_requests_on_it() {
+    let (mut a, here) = bind(Config::default());
+    let peer = TcpListener::bind(LOOPBACK).await.unwrap();
+    let mut client = endpoint(here, 1);
+    options(&mut client, hop(Transport::Tcp, peer.local_addr().unwrap()));
+    let hears = async {
+        loop {
+            match drive::next_event(&mut client, &mut a) {
+                Some(event) => break event,
+                None => drive::wait(&mut client, &mut a).await,
+            }
+        }
+    };
+    let hangs_up = async {
+        let (mut stream, _) = peer.accept().await.unwrap();
+        let mut buffer = [0; 100];
+        stream.read_exact(&mut buffer).await.unwrap();
+    };
+    let (event, ()) = timeout(PATIENCE, async { tokio::join!(hears, hangs_up) }).await.unwrap();
+    let Event::RequestFailed { failure, .. } = event else { panic!("{event:?}") };
+    assert_eq!(failure, Failure::Transport);
+}
+
+/// RFC 3261 §18.2.2: a response whose connection is gone opens one to where the sender listens.
+#[tokio::test]
+async fn a_response_finds_another_way_when_its_connection_is_gone() {
+    let (mut a, here) = bind(Config::default());
+    let mut server = endpoint(here, 1);
+    let phone = TcpListener::bind(LOOPBACK).await.unwrap();
+    let port = phone.local_addr().unwrap().port();
+    let request = format!(
+        "OPTIONS sip:b@example.org SIP/2.0\r\nVia: SIP/2.0/TCP 127.0.0.1:{port};branch=z9hG4bKx\r\n\
+         From: <sip:a@h>;tag=1\r\nTo: <sip:b@h>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\
+         Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n"
+    );
+    let mut stream = TcpStream::connect(here).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let transaction = loop {
+        match drive::next_event(&mut server, &mut a) {
+            Some(Event::Request { transaction, .. }) => break transaction,
+            Some(other) => panic!("{other:?}"),
+            None => timeout(PATIENCE, drive::wait(&mut server, &mut a)).await.unwrap(),
+        }
+    };
+    drop(stream);
+    assert!(matches!(recv(&mut a).await, Incoming::Closed(_)));
+    server.respond_status(Instant::now(), transaction, 200, "").unwrap();
+    assert!(drive::next_event(&mut server, &mut a).is_none());
+    let (mut again, _) = timeout(PATIENCE, phone.accept()).await.unwrap().unwrap();
+    let mut buffer = [0; 15];
+    timeout(PATIENCE, again.read_exact(&mut buffer)).await.unwrap().unwrap();
+    assert_eq!(&buffer, b"SIP/2.0 200 OK\r");
 }
 
 #[tokio::test]

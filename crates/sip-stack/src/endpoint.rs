@@ -128,8 +128,8 @@ impl Endpoint {
     pub fn handle_resolved(&mut self, now: Instant, id: TransmitId, hops: Vec<Hop>, bytes: Bytes) {
         match (id.0, hops.first().cloned()) {
             (_, None) => self.handle_send_failed(now, id),
-            (Origin::Client(id), _) => {
-                self.layer.client_resolved(now, id, hops, &mut self.tokens);
+            (Origin::Client(id, attempt), _) => {
+                self.layer.client_resolved(now, id, attempt, hops, &mut self.tokens);
                 self.settle(now);
             }
             (_, Some(first)) => {
@@ -142,7 +142,9 @@ impl Endpoint {
     /// A [`Transmit`] could not be made: refused, unreachable, or no such name.
     pub fn handle_send_failed(&mut self, now: Instant, id: TransmitId) {
         match id.0 {
-            Origin::Client(id) => self.layer.client_send_failed(now, id, &mut self.tokens),
+            Origin::Client(id, attempt) => {
+                self.layer.client_send_failed(now, id, attempt, &mut self.tokens);
+            }
             Origin::Server(id) => self.layer.server_send_failed(now, id),
             Origin::Ack(call) => self.ack_send_failed(call),
             Origin::Nobody => {}

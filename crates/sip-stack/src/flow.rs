@@ -123,11 +123,12 @@ pub fn stamp_via(request: &mut Request, flow: &Flow) {
 /// Where the response to a request with top `via` that came over `flow` goes (RFC 3261 §18.2.2,
 /// RFC 3581 §4).
 ///
-/// Reliable transports answer on the connection of the request. For UDP the port is `rport`, else
-/// the port of sent-by; the address is `received`, in other words where the datagram came from.
-/// `maddr` is not obeyed: it would let a stranger aim our answers at a third party.
+/// Reliable transports answer on the connection of the request; if that is gone, the flow leads to
+/// where its sender listens. For UDP the port is `rport`, else the port of sent-by. The address is
+/// `received`, in other words where the request came from. `maddr` is not obeyed: it would let a
+/// stranger aim our answers at a third party.
 pub fn response_flow(via: &Via, flow: &Flow) -> Flow {
-    if flow.transport.is_reliable() || via.params.has("rport") {
+    if via.params.has("rport") && !flow.transport.is_reliable() {
         return *flow;
     }
     let ip: IpAddr = flow.remote.ip();
@@ -184,7 +185,10 @@ mod tests {
     fn streams_answer_on_their_connection() {
         let tcp = flow(Transport::Tcp, "198.51.100.7:40000");
         let via = stamped("SIP/2.0/TCP 10.0.0.1:5070", &tcp);
-        assert_eq!(response_flow(&via, &tcp), tcp);
+        let listens = "198.51.100.7:5070".parse().unwrap();
+        assert_eq!(response_flow(&via, &tcp), Flow { remote: listens, ..tcp });
+        let via = stamped("SIP/2.0/TCP 10.0.0.1;rport", &tcp);
+        assert_eq!(response_flow(&via, &tcp).remote, "198.51.100.7:5060".parse().unwrap());
     }
 
     #[test]

@@ -154,6 +154,9 @@ fn unreachable_silent_and_unavailable_servers_are_passed_by() {
     client.endpoint.handle_send_failed(client.now, first.id);
     let second = client.only_transmit();
     assert_eq!(goes_to(&second), "10.0.0.2:5060;transport=TCP");
+    // a late report about the first is no news of the second
+    client.endpoint.handle_send_failed(client.now, first.id);
+    assert!(client.outputs().0.is_empty());
     assert!(request(&second).headers.get("Via").unwrap().starts_with("SIP/2.0/TCP"));
     // timer F
     client.wait(t1(64));

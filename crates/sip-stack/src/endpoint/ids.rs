@@ -39,11 +39,20 @@ id!(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TransmitId(pub(crate) Origin);
 
+impl TransmitId {
+    /// Whether it was a request that waits for a response (not an ACK).
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        matches!(self.0, Origin::Client(..))
+    }
+}
+
 /// Whose transmission it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Origin {
-    /// A request of a client transaction.
-    Client(ClientTransactionId),
+    /// A request of a client transaction, and which try it was: what becomes of an earlier one is no
+    /// news of the present one.
+    Client(ClientTransactionId, u64),
     /// A response of a server transaction.
     Server(ServerTransactionId),
     /// The ACK for a 2xx.

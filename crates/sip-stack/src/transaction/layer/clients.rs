@@ -93,6 +93,8 @@ pub(super) struct ClientTransaction {
     pub(super) request: Request,
     bytes: Bytes,
     pub(super) alternatives: Alternatives,
+    /// Unique among all tries of all transactions.
+    pub(super) attempt: u64,
 }
 
 impl ClientTransaction {
@@ -335,8 +337,9 @@ impl Layer {
         let key = ClientKey::new(branch, &request.method);
         let bytes = request.to_bytes();
         self.client_keys.insert(key.clone(), id);
+        let attempt = self.new_id();
         let transaction =
-            ClientTransaction { machine, key, user, target, request, bytes, alternatives };
+            ClientTransaction { machine, key, user, target, request, bytes, alternatives, attempt };
         self.clients.insert(id, transaction);
         self.run_client(now, id, actions, None);
     }
@@ -351,7 +354,7 @@ impl Layer {
         for action in actions {
             let Some(transaction) = self.clients.get(&id) else { return };
             let user = transaction.user;
-            let transmit_id = TransmitId(Origin::Client(id));
+            let transmit_id = TransmitId(Origin::Client(id, transaction.attempt));
             let target = || transaction.target.clone();
             match action {
                 Action::Send => {

@@ -64,13 +64,12 @@ impl Layer {
         &mut self,
         now: Instant,
         id: ClientTransactionId,
+        attempt: u64,
         hops: Vec<Hop>,
         tokens: &mut Tokens,
     ) {
-        let Some(transaction) = self.clients.get_mut(&id) else { return };
-        if !transaction.has_no_response() {
-            return;
-        }
+        let transaction = self.clients.get_mut(&id).filter(|t| t.attempt == attempt);
+        let Some(transaction) = transaction.filter(|t| t.has_no_response()) else { return };
         for hop in hops.into_iter().rev() {
             transaction.alternatives.push_front(Target::Hop(hop), When::Unavailable);
         }
@@ -82,8 +81,12 @@ impl Layer {
         &mut self,
         now: Instant,
         id: ClientTransactionId,
+        attempt: u64,
         tokens: &mut Tokens,
     ) {
+        if self.clients.get(&id).is_none_or(|transaction| transaction.attempt != attempt) {
+            return;
+        }
         if self.fail_over(now, id, When::Unreachable, tokens) {
             return;
         }
