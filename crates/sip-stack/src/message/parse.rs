@@ -163,6 +163,8 @@ fn lines(head: &[u8]) -> Vec<String> {
             Ok(text) => text.to_owned(),
             Err(_) => raw.iter().map(|b| char::from(*b)).collect(),
         };
+        // A CR of its own ends a line for some: what we pass on must not have a line more for them.
+        let text = text.replace('\r', " ");
         let full = lines.len() > MAX_HEADERS + 1; // the caller finds that it is
         match lines.last_mut() {
             Some(last) if text.starts_with([' ', '\t']) => {
