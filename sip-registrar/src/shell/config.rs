@@ -38,6 +38,7 @@ pub(crate) struct Sip {
     pub(crate) digest: Vec<DigestName>,
     pub(crate) guests: GuestRule,
     pub(crate) max_calls: usize,
+    pub(crate) max_connections: usize,
 }
 
 /// One of `sip.digest`
@@ -166,6 +167,7 @@ impl Default for Sip {
             digest: vec![DigestName::Sha256, DigestName::Md5],
             guests: GuestRule::Loopback,
             max_calls: 10_000,
+            max_connections: 10_000,
         }
     }
 }
@@ -399,6 +401,7 @@ mod tests {
             "digest",
             "guests",
             "max_calls",
+            "max_connections",
             "default_expires",
             "min_expires",
             "max_expires",

@@ -4,6 +4,7 @@
 mod account;
 mod cli;
 mod config;
+mod descriptors;
 mod http;
 mod mixer;
 mod run;

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::shell::account;
 use crate::shell::config::Config;
+use crate::shell::descriptors;
 use crate::shell::http::{self, Board, Numbers, Question};
 use crate::shell::mixer::Mixer;
 use crate::shell::store::{AccountRow, Database, Keeper};
@@ -44,7 +45,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let bindings = database.bindings()?;
     tracing::info!("accounts and registrations are kept in {}", place);
 
-    let transports = Transports::bind(&config.sip.listen, sip_net::Config::default())
+    let max_connections =
+        descriptors::connections(config.sip.max_connections, descriptors::raise_limit());
+    let limits = sip_net::Config { max_connections, ..sip_net::Config::default() };
+    let transports = Transports::bind(&config.sip.listen, limits)
         .with_context(|| format!("cannot listen on {:?} (sip.listen)", config.sip.listen))?;
     let bound = transports.local_addrs().to_vec();
     let http = TcpListener::bind(config.http.listen)
@@ -74,11 +78,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         inputs,
     )?;
     let (questions, from_http) = mpsc::channel(16);
-    tokio::spawn(async move {
-        if let Err(error) = http::serve(http, Board(questions)).await {
-            tracing::error!(%error, "HTTP has ended");
-        }
-    });
+    tokio::spawn(http::serve(http, Board(questions)));
 
     for address in &bound {
         tracing::info!("SIP on {address}, UDP and TCP");

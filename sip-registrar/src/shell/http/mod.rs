@@ -1,5 +1,7 @@
 //! `/healthz` and `/metrics` (Prometheus text).
 
+mod server;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use sip_registrar::Counters;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
-use super::store::KeeperNumbers;
+use crate::shell::store::KeeperNumbers;
 
 /// Asks the loop for its numbers.
 pub(crate) type Question = oneshot::Sender<Numbers>;
@@ -46,12 +48,12 @@ impl Board {
 }
 
 /// Serves until the process ends.
-pub(crate) async fn serve(listener: TcpListener, board: Board) -> std::io::Result<()> {
+pub(crate) async fn serve(listener: TcpListener, board: Board) {
     let app = Router::new()
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
         .with_state(board);
-    axum::serve(listener, app).await
+    server::serve(listener, app).await;
 }
 
 /// 200 while the loop works; the body tells what it can do.
