@@ -83,15 +83,6 @@ pub(crate) fn plan_answer(
     capabilities: &Capabilities,
 ) -> Result<Plan, MixerError> {
     let offer = parse(offer)?;
-    if let Some(leg) = leg
-        && offer.media.len() < leg.lines.len()
-    {
-        return Err(MixerError::Invalid(format!(
-            "an offer may not have fewer m-lines than before ({} < {}, RFC 3264 section 8)",
-            offer.media.len(),
-            leg.lines.len()
-        )));
-    }
     let answer = negotiate::answer(&offer, capabilities).map_err(no_common_media)?;
     let needs = needs(leg, answer.lines());
     Ok(Plan { leg: name.to_owned(), change: Change::Answer(answer), needs })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use media_codec::AudioCodec;
 use mixer_control::MixerError;
@@ -13,6 +13,7 @@ use sdp::{MediaKind, SessionDescription};
 
 use crate::audio::inlet::AudioInlet;
 use crate::audio::outlet::{AudioOutlet, Coding, packet_time};
+use crate::follow::{Follow, Followed};
 use crate::io::PortId;
 use crate::output::Outbox;
 use crate::random::Random;
@@ -21,10 +22,6 @@ use crate::transport::{Identity, PortGrant, Transport};
 use crate::video::slot::Slot;
 use crate::video::source::VideoSource;
 use crate::video::{SyncPoint, VideoLine};
-
-/// A stream that has sent nothing for so long may be replaced by another one of the same line, also by one that was
-/// there before: a member's music on hold ends, and its voice is back.
-pub(crate) const ABANDONED_AFTER: Duration = Duration::from_millis(500);
 
 /// A leg inside its conference: in order of joining, never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +57,13 @@ pub(crate) struct LegLine {
     pub(crate) live: Option<Line>,
 }
 
+impl LegLine {
+    /// Whether media of the member should come in here.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.live.as_ref().is_some_and(|live| live.transport.may_receive())
+    }
+}
+
 /// An m-line in use.
 #[derive(Debug)]
 pub(crate) struct Line {
@@ -79,8 +83,7 @@ pub(crate) struct AudioLine {
     pub(crate) inlet: AudioInlet,
     pub(crate) outlet: AudioOutlet,
     /// The stream that is played.
-    pub(crate) ssrc: Option<Ssrc>,
-    pub(crate) last_packet: Option<Instant>,
+    pub(crate) follow: Follow,
     /// The SSRC that others see as CSRC.
     pub(crate) public: Ssrc,
 }
@@ -106,20 +109,14 @@ impl AudioLine {
         if packet.payload_type() != self.inlet.payload_type() || !wanted {
             return false;
         }
-        let current = self.ssrc == Some(received.ssrc);
-        let abandoned = self
-            .last_packet
-            .is_none_or(|last| now.saturating_duration_since(last) >= ABANDONED_AFTER);
-        let follow = received.first || (!current && abandoned);
-        if follow {
-            self.ssrc = Some(received.ssrc);
-            self.inlet.restart();
+        let followed = self.follow.packet(now, received);
+        match followed {
+            Followed::Other => return false,
+            Followed::Current => {}
+            Followed::Restarted | Followed::Changed => self.inlet.restart(),
         }
-        if follow || current {
-            self.last_packet = Some(now);
-            self.inlet.insert(now, packet);
-        }
-        follow && !current
+        self.inlet.insert(now, packet);
+        followed == Followed::Changed
     }
 }
 
@@ -270,6 +267,13 @@ impl Leg {
                 }),
             };
         }
+        // Lines the member does not know of (RFC 3264 §8): an offer of ours that never got there had added them, or a
+        // client counts wrongly. They are what a line of port 0 is, and there is no place for them in the answer.
+        while self.lines.len() > agreed.len() {
+            if let Some(mut ended) = self.lines.pop().and_then(|line| line.live) {
+                ended.close(now, out);
+            }
+        }
         Ok(())
     }
 
@@ -362,8 +366,7 @@ impl Line {
                 Medium::Audio(Box::new(AudioLine {
                     inlet,
                     outlet,
-                    ssrc: None,
-                    last_packet: None,
+                    follow: Follow::default(),
                     public: Ssrc(0),
                 }))
             }
@@ -396,18 +399,12 @@ impl Line {
                 line.outlet.continue_from(old);
                 if let Some(inlet) = audio.inlet {
                     line.inlet = inlet;
-                    line.ssrc = None;
-                    line.last_packet = None;
+                    line.follow = Follow::default();
                 }
             }
             (Medium::Video(line), _) => {
                 line.source.renegotiated(media);
-                let payload_type = PayloadType::new(media.codec.payload_type);
-                if payload_type.is_some_and(|agreed| agreed != line.slot.payload_type())
-                    && let Some(slot) = slot(ssrc, media, random)
-                {
-                    line.slot = slot;
-                }
+                line.slot.renegotiated(media);
             }
             (Medium::Audio(_), None) => {}
         }

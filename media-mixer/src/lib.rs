@@ -8,8 +8,10 @@
 
 mod audio;
 mod conference;
+mod follow;
 mod io;
 mod join;
+mod ledger;
 mod leg;
 mod output;
 mod random;
@@ -26,7 +28,6 @@ pub use join::{Plan, PortNeed};
 pub use leg::LegId;
 pub use output::{Event, Output};
 pub use settings::{MAX_VOICES, Settings};
-pub use source_gate::{Admission, SourceGate};
 pub use stats::{ConferenceStats, LegStats, LineStats};
 pub use tick::{CATCH_UP, TICK, Tick, TickStats};
 pub use transport::{LineCounters, PortGrant};

@@ -5,15 +5,16 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use rtp_session::{
-    Arrival, NtpClock, Outbound, PacketKind, PayloadType, RtcpEvent, RtpPacket, RtpSession,
-    SessionConfig, Ssrc, classify, rtcp,
+    Arrival, Dropped, NtpClock, Outbound, PacketKind, PayloadType, RtcpEvent, RtpPacket,
+    RtpSession, SessionConfig, Ssrc, classify, rtcp,
 };
 use sdp::negotiate::NegotiatedMedia;
 use sdp::{Direction, MediaKind, Protocol};
 
 use crate::io::{Datagram, PortId, Transmit};
+use crate::ledger::{Ledger, Oddity};
 use crate::output::Outbox;
-use crate::source_gate::{Admission, SourceGate};
+use crate::source_gate::{Evidence, SourceGate, Standing};
 
 /// Session bandwidth that RTCP takes 5 % of, bit/s (RFC 3550 §6.2).
 const AUDIO_BANDWIDTH: u32 = 64_000;
@@ -70,6 +71,9 @@ pub enum Incoming {
     },
     /// What a control packet says.
     Rtcp(Vec<RtcpEvent>),
+    /// The member is there, more it does not say: a keep-alive in any of the forms of RFC 6263 §4 (an empty datagram,
+    /// STUN, an unknown payload type), or something damaged.
+    Life,
     /// Nothing to act on.
     Nothing,
 }
@@ -84,7 +88,9 @@ pub struct Transport {
     rtcp_gate: SourceGate,
     session: RtpSession,
     ssrc: Ssrc,
+    receives: Vec<(PayloadType, u32)>,
     counters: LineCounters,
+    ledger: Ledger,
 }
 
 /// The payload types that may come in on a line, with their clock rates.
@@ -113,6 +119,7 @@ impl Transport {
         seed: u64,
     ) -> Self {
         let bandwidth = if *kind == MediaKind::Video { VIDEO_BANDWIDTH } else { AUDIO_BANDWIDTH };
+        let receives = payload_types(media);
         let mut session = RtpSession::new(
             SessionConfig {
                 cname: identity.cname.clone(),
@@ -120,7 +127,7 @@ impl Transport {
                 clock: identity.clock,
                 bandwidth,
                 feedback: media.profile == Protocol::RtpAvpf || !media.feedback.is_empty(),
-                payload_types: payload_types(media),
+                payload_types: receives.clone(),
                 seed,
             },
             now,
@@ -135,7 +142,9 @@ impl Transport {
             rtcp_gate: SourceGate::new(media.remote.rtcp, sip_source),
             session,
             ssrc,
+            receives,
             counters: LineCounters::default(),
+            ledger: Ledger::default(),
         }
     }
 
@@ -151,7 +160,8 @@ impl Transport {
         self.direction = media.direction;
         self.rtp_gate.renegotiated(media.remote.rtp, sip_source);
         self.rtcp_gate.renegotiated(media.remote.rtcp, sip_source);
-        self.session.set_payload_types(payload_types(media));
+        self.receives = payload_types(media);
+        self.session.set_payload_types(self.receives.clone());
         if self.mux {
             return self.ports.rtcp.take();
         }
@@ -197,51 +207,55 @@ impl Transport {
         bytes: &Bytes,
         rtcp_port: bool,
     ) -> Incoming {
-        let kind = classify(bytes);
-        let expected = match kind {
-            PacketKind::Rtp => !rtcp_port,
-            PacketKind::Rtcp => rtcp_port || self.mux,
-            PacketKind::Stun | PacketKind::Dtls | PacketKind::Unknown => false,
-        };
-        if !expected {
-            self.counters.invalid += 1;
+        let gate = if rtcp_port { &self.rtcp_gate } else { &self.rtp_gate };
+        let standing = gate.standing(from);
+        if standing == Standing::Stranger {
+            self.refuse(now, from);
             return Incoming::Nothing;
         }
-        // Only what is well-formed may latch: a stray datagram must not take the line.
-        let packet = match kind {
-            PacketKind::Rtp => match RtpPacket::parse(bytes.clone()) {
-                Ok(packet) => Some(packet),
-                Err(_) => {
-                    self.counters.invalid += 1;
-                    return Incoming::Nothing;
-                }
-            },
-            _ if rtcp::parse(bytes).is_empty() => {
-                self.counters.invalid += 1;
-                return Incoming::Nothing;
+        self.ledger.last_life = Some(now);
+        match classify(bytes) {
+            PacketKind::Rtp if !rtcp_port => self.handle_rtp(now, from, bytes),
+            PacketKind::Rtcp if rtcp_port || self.mux => {
+                self.handle_rtcp(now, from, standing, bytes, rtcp_port)
             }
-            _ => None,
+            PacketKind::Rtp | PacketKind::Rtcp => self.odd(now, Oddity::WrongPort),
+            PacketKind::Stun => Incoming::Life,
+            PacketKind::Dtls | PacketKind::Unknown if bytes.is_empty() => Incoming::Life,
+            PacketKind::Dtls | PacketKind::Unknown => self.odd(now, Oddity::Malformed),
+        }
+    }
+
+    fn refuse(&mut self, now: Instant, from: SocketAddr) {
+        self.counters.refused += 1;
+        self.ledger.refused.note(now, from);
+    }
+
+    /// A packet of the member that is of no use.
+    fn odd(&mut self, now: Instant, oddity: Oddity) -> Incoming {
+        self.counters.invalid += 1;
+        self.ledger.odd.note(now, oddity);
+        Incoming::Life
+    }
+
+    /// Only a packet of a payload type agreed on may latch: a stray datagram must not take the line.
+    fn handle_rtp(&mut self, now: Instant, from: SocketAddr, bytes: &Bytes) -> Incoming {
+        let Ok(packet) = RtpPacket::parse(bytes.clone()) else {
+            return self.odd(now, Oddity::Malformed);
         };
-        let gate = if rtcp_port { &mut self.rtcp_gate } else { &mut self.rtp_gate };
-        if gate.admit(from) == Admission::Refused {
-            self.counters.refused += 1;
+        let payload_type = packet.payload_type();
+        if !self.receives.iter().any(|(agreed, _)| *agreed == payload_type) {
+            return self.odd(now, Oddity::PayloadType(payload_type.get()));
+        }
+        if !self.rtp_gate.admit(from, Evidence::Media) {
+            self.refuse(now, from);
             return Incoming::Nothing;
         }
-        let Some(packet) = packet else {
-            let events = self.session.handle_rtcp(now, bytes);
-            for event in &events {
-                if let RtcpEvent::Collision { old, new } = event
-                    && *old == self.ssrc
-                {
-                    self.ssrc = *new;
-                }
-            }
-            return Incoming::Rtcp(events);
-        };
         match self.session.handle_rtp(now, &packet) {
             Arrival::Received(received) => {
                 self.counters.packets_in += 1;
                 self.counters.octets_in += bytes.len() as u64;
+                self.ledger.last_media = Some(now);
                 Incoming::Rtp { packet, received }
             }
             Arrival::Restored { packet, received } => {
@@ -249,17 +263,53 @@ impl Transport {
                 self.counters.octets_in += bytes.len() as u64;
                 Incoming::Rtp { packet, received }
             }
-            Arrival::Dropped(rtp_session::Dropped::Collision { old, new }) => {
+            Arrival::Dropped(dropped) => self.dropped(now, dropped),
+        }
+    }
+
+    fn dropped(&mut self, now: Instant, dropped: Dropped) -> Incoming {
+        let oddity = match dropped {
+            Dropped::PayloadType(payload_type) => Oddity::PayloadType(payload_type.get()),
+            Dropped::Unproven => Oddity::Unproven,
+            Dropped::TooManySources => Oddity::TooManySources,
+            Dropped::Loop => Oddity::Loop,
+            Dropped::Collision { old, new } => {
                 if old == self.ssrc {
                     self.ssrc = new;
                 }
-                Incoming::Nothing
+                Oddity::Loop
             }
-            Arrival::Dropped(_) => {
-                self.counters.invalid += 1;
-                Incoming::Nothing
+        };
+        self.odd(now, oddity)
+    }
+
+    fn handle_rtcp(
+        &mut self,
+        now: Instant,
+        from: SocketAddr,
+        standing: Standing,
+        bytes: &Bytes,
+        rtcp_port: bool,
+    ) -> Incoming {
+        // Who is latched already has shown that it is no stray datagram.
+        if standing == Standing::Candidate && rtcp::parse(bytes).is_empty() {
+            return self.odd(now, Oddity::Malformed);
+        }
+        let gate = if rtcp_port { &mut self.rtcp_gate } else { &mut self.rtp_gate };
+        if !gate.admit(from, Evidence::Control) {
+            self.refuse(now, from);
+            return Incoming::Nothing;
+        }
+        self.ledger.last_control = Some(now);
+        let events = self.session.handle_rtcp(now, bytes);
+        for event in &events {
+            if let RtcpEvent::Collision { old, new } = event
+                && *old == self.ssrc
+            {
+                self.ssrc = *new;
             }
         }
+        Incoming::Rtcp(events)
     }
 
     /// Sends a media packet whose content belongs to the moment `media_time`, which our sender reports are based on.
@@ -306,6 +356,11 @@ impl Transport {
         if let Some(to) = gate.destination() {
             out.transmit(Transmit { from: port, to, datagram: Datagram::Rtcp(datagram) });
         }
+    }
+
+    /// What is remembered for the doctor.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Counters.

@@ -161,7 +161,7 @@ impl AudioMixer {
             self.speakers.hear(id, level);
             let played = line.inlet.last_played().filter(|played| before != Some(*played));
             let theirs = played
-                .zip(line.ssrc)
+                .zip(line.follow.ssrc())
                 .and_then(|(time, ssrc)| transport.session().source(ssrc)?.ntp_of(time));
             if let Some(theirs) = theirs {
                 leg.sync = Some(SyncPoint { theirs, ours: now });

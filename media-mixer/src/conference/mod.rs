@@ -6,7 +6,7 @@ mod picture;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mixer_control::MixerError;
@@ -16,7 +16,7 @@ use sdp::negotiate::Capabilities;
 use crate::audio::mixer::AudioMixer;
 use crate::io::PortId;
 use crate::join;
-use crate::leg::{Leg, LegId, Medium};
+use crate::leg::{Leg, LegId, LegLine, Medium};
 use crate::output::{Event, Outbox, Output};
 use crate::random::Random;
 use crate::settings::{MAX_VOICES, Settings};
@@ -34,6 +34,9 @@ pub struct NewLeg {
     /// Where the SIP request came from: media from there may latch (RFC 7362).
     pub signalled_from: Option<IpAddr>,
 }
+
+/// How often slow things are looked after.
+const SECOND: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Clone, Copy)]
 struct PortUse {
@@ -62,6 +65,8 @@ pub struct Conference {
     named: VecDeque<LegId>,
     names_changed: bool,
     names_sent: Option<Instant>,
+    /// When slow things were looked after last.
+    looked: Option<Instant>,
     out: Outbox,
 }
 
@@ -84,6 +89,7 @@ impl Conference {
             named: VecDeque::new(),
             names_changed: false,
             names_sent: None,
+            looked: None,
             out: Outbox::default(),
         }
     }
@@ -129,6 +135,7 @@ impl Conference {
         }
         match incoming {
             Incoming::Nothing => return,
+            Incoming::Life => {}
             Incoming::Rtcp(events) => {
                 if !events.is_empty() {
                     self.video.feedback(now, at, &events, &mut self.legs, &mut self.out);
@@ -190,6 +197,10 @@ impl Conference {
     /// Everything that is looked at once per tick.
     fn look_after(&mut self, now: Instant) {
         self.name_speakers(now);
+        if self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= SECOND) {
+            self.looked = Some(now);
+            self.video.refresh_limits(now, &mut self.legs);
+        }
         let mut vanished = false;
         for leg in self.legs.values_mut() {
             let Leg { name, lines, last_heard, silence_told, .. } = leg;
@@ -201,6 +212,11 @@ impl Conference {
                     }
                     None => live.transport.poll_rtcp(now, &mut self.out),
                 }
+            }
+            // Who was asked for nothing, because all is on hold, owes no sign of life (RFC 3264
+            // §8.4). Mute and DTX are not death either, but then RTCP goes on.
+            if !lines.iter().any(LegLine::is_awaited) {
+                *last_heard = now;
             }
             // Again and again, for the focus may have lost the leg or its command to remove it.
             let since = silence_told.unwrap_or(*last_heard);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use rtp_session::{Contributor, RtcpEvent, Ssrc};
 
 use super::Conference;
-use crate::leg::{Leg, LegId, Line};
+use crate::leg::{Leg, LegId, Line, Medium};
 use crate::settings::MAX_VOICES;
 use crate::video::LineId;
 
@@ -35,15 +35,14 @@ impl Conference {
         self.names_changed = true;
     }
 
-    /// A member said good-bye to its own stream: the next one, whatever its SSRC, is played at once.
+    /// A member said good-bye to its own stream: the next one, whatever its SSRC, is followed at once.
     pub(super) fn forget_leaving_sources(&mut self, at: LineId, events: &[RtcpEvent]) {
         for event in events {
             let RtcpEvent::Bye { ssrc: gone } = event else { continue };
-            let line = self.legs.get_mut(&at.leg).and_then(|leg| leg.line_mut(at.line));
-            if let Some((_, audio)) = line.and_then(Line::audio_mut)
-                && audio.ssrc == Some(*gone)
-            {
-                audio.last_packet = None;
+            match self.legs.get_mut(&at.leg).and_then(|leg| leg.line_mut(at.line)) {
+                Some(Line { medium: Medium::Audio(audio), .. }) => audio.follow.left(*gone),
+                Some(Line { medium: Medium::Video(video), .. }) => video.source.left(*gone),
+                None => {}
             }
         }
     }

@@ -86,7 +86,13 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .init();
     let media = media_runtime(&config)?;
-    let control = Builder::new_multi_thread()
+    let mut control = Builder::new_multi_thread();
+    if config.media.realtime {
+        control.on_thread_start(priority::raise_control_thread);
+        // This thread accepts the connections that the other one serves.
+        priority::raise_control_thread();
+    }
+    let control = control
         .worker_threads(1)
         .thread_name("control")
         .enable_all()
@@ -106,7 +112,7 @@ fn media_runtime(config: &Config) -> anyhow::Result<tokio::runtime::Runtime> {
         builder.worker_threads(config.media.threads);
     }
     if config.media.realtime {
-        builder.on_thread_start(priority::raise_this_thread);
+        builder.on_thread_start(priority::raise_media_thread);
     }
     builder.thread_name("media").enable_all().build().context("cannot start the media threads")
 }

@@ -87,7 +87,7 @@ impl VideoRouter {
             }
         }
         for source in senders {
-            self.limit_sender(source, legs);
+            self.limit_sender(now, source, legs);
         }
     }
 
@@ -189,7 +189,7 @@ impl VideoRouter {
                     }
                 }
                 RtcpEvent::Remb { bitrate } => {
-                    video.slot.set_limit(*bitrate);
+                    video.slot.set_limit(now, *bitrate);
                     limited = true;
                 }
                 RtcpEvent::Tmmbr { .. } => limited = true,
@@ -205,7 +205,14 @@ impl VideoRouter {
             Self::refresh(now, source, legs, out);
         }
         if let Some(source) = showing.filter(|_| limited) {
-            self.limit_sender(source, legs);
+            self.limit_sender(now, source, legs);
+        }
+    }
+
+    /// Looks at all limits again: some may have expired.
+    pub(crate) fn refresh_limits(&self, now: Instant, legs: &mut BTreeMap<LegId, Leg>) {
+        for &source in self.watchers.keys() {
+            self.limit_sender(now, source, legs);
         }
     }
 
@@ -226,20 +233,23 @@ impl VideoRouter {
     }
 
     /// A sender is told what its weakest watcher can take (RFC 7667 §3.7: terminated here, never passed on).
-    fn limit_sender(&self, source: LineId, legs: &mut BTreeMap<LegId, Leg>) {
+    fn limit_sender(&self, now: Instant, source: LineId, legs: &mut BTreeMap<LegId, Leg>) {
         let least = self
             .watchers
             .get(&source)
             .into_iter()
             .flatten()
-            .filter_map(|at| legs.get(&at.leg)?.line(at.line)?.video()?.slot.limit())
+            .filter_map(|at| legs.get(&at.leg)?.line(at.line)?.video()?.slot.limit(now))
             .min();
         let live = legs.get_mut(&source.leg).and_then(|leg| leg.line_mut(source.line));
         if let Some((transport, video)) = live.and_then(Line::video_mut)
             && video.source.takes_limit()
         {
-            let limit = least.map(|least| least.clamp(*SENDER_LIMIT.start(), *SENDER_LIMIT.end()));
-            transport.session_mut().set_receive_limit(limit);
+            let most = *SENDER_LIMIT.end();
+            let limit = least.map(|least| least.clamp(*SENDER_LIMIT.start(), most));
+            if let Some(limit) = video.source.limit(limit, most) {
+                transport.session_mut().set_receive_limit(Some(limit));
+            }
         }
     }
 }

@@ -1,13 +1,19 @@
 //! A place where a member is shown a picture: one unbroken outgoing stream, whoever is in it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rtp_session::{
     Contributor, CsrcList, History, Outbound, PayloadType, Rewrite, RewriteKind, RtpPacket, Seq,
     Ssrc,
 };
+use sdp::attribute::rtcp_fb::Feedback;
+use sdp::negotiate::NegotiatedMedia;
 
 use super::LineId;
+
+/// How long a receiver's estimate counts. Who estimates says so with every report, at least every 5 s; one that has
+/// fallen silent, or left the REMB out after a change of network, must not slow a sender down for ever.
+const LIMIT_LIFE: Duration = Duration::from_secs(15);
 
 /// See the module's description.
 #[derive(Debug)]
@@ -15,11 +21,10 @@ pub struct Slot {
     rewrite: Rewrite,
     history: History,
     showing: Option<LineId>,
-    payload_type: PayloadType,
     /// Whether the receiver can ask for packets again.
     keep: bool,
-    /// What the receiver believes it can take, bit/s (REMB).
-    limit: Option<u64>,
+    /// What the receiver believed it could take, bit/s (REMB), and when.
+    limit: Option<(Instant, u64)>,
 }
 
 impl Slot {
@@ -38,14 +43,19 @@ impl Slot {
             rewrite: Rewrite::new(ssrc, payload_type, RewriteKind::Vp8, clock_rate, seed),
             history: History::default(),
             showing: None,
-            payload_type,
             limit: None,
         }
     }
 
-    /// The payload type it sends.
-    pub fn payload_type(&self) -> PayloadType {
-        self.payload_type
+    /// A new offer and answer for the line: the stream goes on, its numbers too.
+    pub fn renegotiated(&mut self, media: &NegotiatedMedia) {
+        if let Some(payload_type) = PayloadType::new(media.codec.payload_type) {
+            self.rewrite.set_payload_type(payload_type);
+        }
+        self.keep = media.supports(&Feedback::Nack);
+        if !self.keep {
+            self.history.clear();
+        }
     }
 
     /// Whose picture it shows.
@@ -91,18 +101,20 @@ impl Slot {
     }
 
     /// A packet the receiver lacks.
-    pub fn resend(&mut self, now: Instant, seq: Seq, rtt: std::time::Duration) -> Option<Outbound> {
+    pub fn resend(&mut self, now: Instant, seq: Seq, rtt: Duration) -> Option<Outbound> {
         self.history.resend(now, seq, rtt)
     }
 
     /// Takes note of the receiver's estimate.
-    pub fn set_limit(&mut self, bitrate: u64) {
-        self.limit = Some(bitrate);
+    pub fn set_limit(&mut self, now: Instant, bitrate: u64) {
+        self.limit = Some((now, bitrate));
     }
 
-    /// The receiver's estimate.
-    pub fn limit(&self) -> Option<u64> {
-        self.limit
+    /// The receiver's estimate, while it is fresh.
+    pub fn limit(&self, now: Instant) -> Option<u64> {
+        let (_, limit) =
+            self.limit.filter(|(at, _)| now.saturating_duration_since(*at) < LIMIT_LIFE)?;
+        Some(limit)
     }
 }
 

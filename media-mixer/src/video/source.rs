@@ -8,7 +8,7 @@ use sdp::negotiate::NegotiatedMedia;
 
 use super::keyframe::KeyFrameRequests;
 use super::{KeyFrameWay, SyncPoint};
-use crate::leg::ABANDONED_AFTER;
+use crate::follow::{Follow, Followed};
 use crate::output::{Event, Outbox};
 use crate::transport::Transport;
 
@@ -33,14 +33,16 @@ pub struct VideoSource {
     way: KeyFrameWay,
     nack: bool,
     remb: bool,
-    ssrc: Option<Ssrc>,
+    /// The stream that is shown.
+    follow: Follow,
     /// The SSRC that others see as CSRC: that of the member unless it clashes.
     public: Ssrc,
-    last_packet: Option<Instant>,
     active: bool,
     loss: LossDetector,
     key_frames: KeyFrameRequests,
     last_info: Option<Instant>,
+    /// The member was told once how much it may send.
+    limited: bool,
 }
 
 impl VideoSource {
@@ -50,13 +52,13 @@ impl VideoSource {
             way: KeyFrameWay::of(media),
             nack: media.supports(&Feedback::Nack),
             remb: media.supports(&Feedback::GoogRemb),
-            ssrc: None,
+            follow: Follow::default(),
             public: Ssrc(0),
-            last_packet: None,
             active: false,
             loss: LossDetector::new(LossConfig::default()),
             key_frames: KeyFrameRequests::default(),
             last_info: None,
+            limited: false,
         }
     }
 
@@ -72,7 +74,12 @@ impl VideoSource {
 
     /// The stream being followed.
     pub fn ssrc(&self) -> Option<Ssrc> {
-        self.ssrc
+        self.follow.ssrc()
+    }
+
+    /// The member said good-bye to a stream.
+    pub fn left(&mut self, ssrc: Ssrc) {
+        self.follow.left(ssrc);
     }
 
     /// The SSRC that receivers see as CSRC.
@@ -100,6 +107,13 @@ impl VideoSource {
         self.remb
     }
 
+    /// What to tell the member about how much it may send, given what its watchers can take. A sender keeps to the last
+    /// limit it heard of, so that when nobody limits it any more it must be told so: by the `most` we ever allow.
+    pub fn limit(&mut self, least: Option<u64>, most: u64) -> Option<u64> {
+        self.limited |= least.is_some();
+        self.limited.then(|| least.unwrap_or(most))
+    }
+
     /// Requests for key frames so far.
     pub fn key_frame_requests(&self) -> u64 {
         self.key_frames.sent()
@@ -107,20 +121,14 @@ impl VideoSource {
 
     /// A packet came in.
     pub fn receive(&mut self, now: Instant, packet: &RtpPacket, received: &Received) -> PacketNews {
-        let mut appeared = !self.active;
-        let current = self.ssrc == Some(received.ssrc);
-        let abandoned = self
-            .last_packet
-            .is_none_or(|last| now.saturating_duration_since(last) >= ABANDONED_AFTER);
-        if received.first || (!current && abandoned) {
-            appeared |= !current;
-            self.ssrc = Some(received.ssrc);
-            self.loss.reset();
-        } else if !current {
-            return PacketNews { appeared: false, current: false };
+        let followed = self.follow.packet(now, received);
+        match followed {
+            Followed::Other => return PacketNews { appeared: false, current: false },
+            Followed::Current => {}
+            Followed::Restarted | Followed::Changed => self.loss.reset(),
         }
+        let appeared = !self.active || followed == Followed::Changed;
         self.active = true;
-        self.last_packet = Some(now);
         self.loss.received(now, received.ext_seq);
         if vp8::starts_key_frame(packet.payload_ref()) {
             self.key_frames.arrived();
@@ -130,7 +138,8 @@ impl VideoSource {
 
     /// Goes idle when nothing has come for a while; returns whether it just did.
     pub fn expire(&mut self, now: Instant) -> bool {
-        let idle = self.last_packet.is_none_or(|last| now.saturating_duration_since(last) >= IDLE);
+        let last = self.follow.last_packet();
+        let idle = last.is_none_or(|last| now.saturating_duration_since(last) >= IDLE);
         let expires = self.active && idle;
         self.active &= !expires;
         expires
@@ -139,7 +148,7 @@ impl VideoSource {
     /// Asks the member for what is missing, lost packets and key frames, and sends what RTCP is due. Cheap when
     /// nothing is.
     pub fn ask(&mut self, now: Instant, leg: &str, transport: &mut Transport, out: &mut Outbox) {
-        if let Some(ssrc) = self.ssrc {
+        if let Some(ssrc) = self.follow.ssrc() {
             self.ask_for_packets(now, ssrc, transport);
             self.ask_for_key_frame(now, ssrc, leg, transport, out);
         }
@@ -199,7 +208,8 @@ impl VideoSource {
         sync: Option<SyncPoint>,
     ) -> Instant {
         let taken = self
-            .ssrc
+            .follow
+            .ssrc()
             .and_then(|ssrc| transport.session().source(ssrc))
             .and_then(|source| source.ntp_of(packet.timestamp()));
         let (Some(taken), Some(sync)) = (taken, sync) else { return now };

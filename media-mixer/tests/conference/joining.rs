@@ -189,12 +189,79 @@ fn strangers_are_refused_and_counted() {
     assert!(world.phone("b").hears(1500.0) < 10.0);
     assert!(world.astray.is_empty(), "and nothing is sent to them");
     assert_eq!(world.conference.stats().legs[0].lines[0].counters.refused, 50);
-    // What is neither RTP nor RTCP does not even reach the gate.
+    // What is neither RTP nor RTCP is counted when it is the member's, and else refused like the rest.
     let line = world.phone("a").lines[0];
-    for junk in [&b""[..], b"hello", &[0x80; 5], &[0xff; 200], &[0x80, 0]] {
-        world.send(line, "10.0.0.1:9".parse().unwrap(), &Bytes::copy_from_slice(junk));
+    for junk in [&b"hello"[..], &[0x80; 5], &[0xff; 200], &[0x80, 0]] {
+        world.send(line, world.phones["a"].line_address(0), &Bytes::copy_from_slice(junk));
+        world.send(line, "203.0.113.5:9".parse().unwrap(), &Bytes::copy_from_slice(junk));
     }
-    assert_eq!(world.conference.stats().legs[0].lines[0].counters.invalid, 5);
+    let counters = world.conference.stats().legs[0].lines[0].counters;
+    assert_eq!((counters.invalid, counters.refused), (4, 54));
+}
+
+/// Behind one NAT address there may be many; whoever sends first would have the line for good.
+#[test]
+fn only_media_that_was_agreed_on_takes_a_line() {
+    let mut world = World::new();
+    world.join(Phone::new("a", 1, Pcmu, 400.0)).unwrap();
+    world.join(Phone::new("b", 2, Pcmu, 610.0)).unwrap();
+    let line = world.phones["a"].lines[0];
+    let neighbour = "10.0.0.1:7777".parse().unwrap();
+    let mut opus = vec![0x80, 111];
+    opus.extend([0; 30]);
+    let mut stun = vec![0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42];
+    stun.extend([7; 12]);
+    for stray in [opus, stun, vec![], vec![0x81, 200, 0, 1, 9, 9, 9, 9], vec![0x80; 11]] {
+        world.send(line, neighbour, &Bytes::from(stray));
+    }
+    world.run(SECOND);
+    assert!(world.phone("a").hears(610.0) > 750.0, "and it is not sent to the neighbour");
+    assert!(world.phone("b").hears(400.0) > 750.0);
+    assert!(world.astray.is_empty());
+}
+
+#[test]
+fn an_offer_that_repeats_the_old_address_lets_nobody_else_in() {
+    let mut world = World::new();
+    world.join(Phone::new("a", 1, Pcmu, 400.0)).unwrap();
+    world.join(Phone::new("b", 2, Pcmu, 610.0)).unwrap();
+    world.run(SECOND / 5);
+    world.reoffer("a").unwrap();
+    // Somebody else of the same host is faster than the member's next packet.
+    let mut thief = Phone::new("t", 1, Pcmu, 1500.0);
+    thief.address.set_port(9000);
+    thief.lines = world.phones["a"].lines.clone();
+    for (to, from, bytes) in thief.speak(world.now) {
+        world.send(to, from, &bytes);
+    }
+    world.run(SECOND);
+    assert!(world.astray.is_empty());
+    assert!(world.phone("a").hears(610.0) > 750.0);
+    assert!(world.phone("b").hears(400.0) > 750.0);
+}
+
+/// An offer of ours with a line more that never got to the member; or a client that forgets lines (RFC 3264 §8).
+#[test]
+fn lines_missing_in_an_offer_are_off() {
+    let mut world = World::new();
+    world.join(Phone::new("a", 1, Pcmu, 400.0).with_video(1)).unwrap();
+    world.join(Phone::new("b", 2, Pcmu, 610.0).with_video(1)).unwrap();
+    assert_eq!(world.open.len(), 6);
+    let whole = world.phones["a"].offer();
+    let voice_only = whole.split("m=video").next().unwrap();
+    let answer = world.reoffer_text("a", voice_only).unwrap();
+    assert_eq!(SessionDescription::parse(&answer).unwrap().media.len(), 1);
+    assert_eq!(world.open.len(), 4, "their ports are given back");
+    world.run(SECOND);
+    assert!(world.phone("b").hears(400.0) > 750.0);
+    assert!(world.phone("b").pictures(1).is_empty());
+    let answer = world.reoffer_text("a", &whole).unwrap();
+    world.phone("a").take_answer(&answer);
+    world.run(SECOND);
+    assert!(world.phone("b").pictures(1).len() > 15, "and they can come back");
+    world.leave("a");
+    world.leave("b");
+    assert!(world.open.is_empty());
 }
 
 #[test]
@@ -300,6 +367,55 @@ fn an_offer_of_ours_in_the_middle_keeps_ports_and_sound() {
     assert!(world.phone("b").hears(400.0) > 750.0);
 }
 
+fn silent(world: &World, who: &str) -> usize {
+    let told = |event: &&Event| matches!(event, Event::LegSilent { leg } if leg == who);
+    world.events.iter().filter(told).count()
+}
+
+/// RFC 6263 §4: an empty datagram, STUN, an unknown payload type, a wrong version of RTP.
+#[test]
+fn keep_alives_are_life_and_those_of_strangers_are_not() {
+    let stun = [&[0, 0x11, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat();
+    let unknown = [&[0x80, 127, 0, 1][..], &[0; 8]].concat();
+    for (keep_alive, from, times) in [
+        (&[][..], "10.0.0.1:4000", 0),
+        (&stun, "10.0.0.1:4000", 0),
+        (&unknown, "10.0.0.1:4000", 0),
+        (&[0; 12], "10.0.0.1:4000", 0),
+        (&stun, "203.0.113.7:4000", 2),
+    ] {
+        let mut world = World::new();
+        let mut quiet = Phone::new("a", 1, Pcmu, 400.0);
+        quiet.mute = true;
+        world.join(quiet).unwrap();
+        let line = world.phones["a"].lines[0];
+        for _ in 0..15 {
+            world.send(line, from.parse().unwrap(), &Bytes::copy_from_slice(keep_alive));
+            world.run(SECOND * 10);
+        }
+        assert_eq!(silent(&world, "a"), times, "{keep_alive:02x?} from {from}");
+    }
+}
+
+#[test]
+fn who_is_on_hold_owes_no_sign_of_life_and_who_comes_back_does() {
+    for held in ["inactive", "recvonly"] {
+        let mut world = World::new();
+        let mut phone = Phone::new("a", 1, Pcmu, 400.0);
+        phone.audio_direction = held;
+        world.join(phone).unwrap();
+        world.run(SECOND * 200);
+        assert_eq!(silent(&world, "a"), 0, "{held}");
+        world.phone("a").audio_direction = "sendrecv";
+        world.phone("a").mute = true;
+        world.reoffer("a").unwrap();
+        world.run(SECOND * 59);
+        assert_eq!(silent(&world, "a"), 0, "{held}: the time starts with the end of the hold");
+        world.run(SECOND * 2);
+        assert_eq!(silent(&world, "a"), 1, "{held}");
+    }
+}
+
 #[test]
 fn a_leg_without_rtp_and_rtcp_is_told_and_again_while_it_lasts() {
     let mut world = World::new();
@@ -308,18 +424,11 @@ fn a_leg_without_rtp_and_rtcp_is_told_and_again_while_it_lasts() {
     world.join(quiet).unwrap();
     world.join(Phone::new("b", 2, Pcmu, 610.0)).unwrap();
     world.run(SECOND * 59);
-    let silent = |world: &World| {
-        world
-            .events
-            .iter()
-            .filter(|event| matches!(event, Event::LegSilent { leg } if leg == "a"))
-            .count()
-    };
-    assert_eq!(silent(&world), 0);
+    assert_eq!(silent(&world, "a"), 0);
     world.run(SECOND * 2);
-    assert_eq!(silent(&world), 1);
+    assert_eq!(silent(&world, "a"), 1);
     world.run(SECOND * 88);
-    assert_eq!(silent(&world), 2);
+    assert_eq!(silent(&world, "a"), 2);
     // Muted is not dead: RTCP alone keeps it.
     let report = Bytes::from_static(&[0x80, 201, 0, 1, 10, 0, 0, 1]);
     for _ in 0..13 {
@@ -327,7 +436,7 @@ fn a_leg_without_rtp_and_rtcp_is_told_and_again_while_it_lasts() {
         world.send(line, from, &report);
         world.run(SECOND * 10);
     }
-    assert_eq!(silent(&world), 2);
+    assert_eq!(silent(&world, "a"), 2);
     assert_eq!(
         world
             .events

@@ -335,13 +335,96 @@ fn a_sender_is_limited_to_what_its_weakest_watcher_takes() {
         [("p2", 900_000, 900_000), ("p3", 400_000, 400_000), ("p3", 10_000_000_000, 900_000)]
     {
         estimate(&mut world, who, bitrate);
-        world.run(SECOND * 6);
+        world.run(SECOND * 4);
         let limit = limit_of_p1(&world).unwrap();
         // The format has a mantissa of 18 bits.
         assert!(limit.abs_diff(told) < told / 1000, "{who}: {limit}");
     }
     estimate(&mut world, "p3", 300_000);
+    estimate(&mut world, "p2", 900_000);
     world.leave("p3");
     world.run(SECOND * 6);
     assert!(limit_of_p1(&world).unwrap().abs_diff(900_000) < 900, "who left limits nobody");
+    world.run(SECOND * 14);
+    let limit = limit_of_p1(&world).unwrap();
+    assert!(limit > 2_000_000, "an old estimate says nothing, and the sender is told so: {limit}");
+}
+
+/// The line of a phone with its second m-line under other payload types and feedback.
+fn reoffer_picture(world: &mut World, who: &str, payload_type: u8, feedback: &[&str]) {
+    let mut offer = String::new();
+    for line in world.phones[who].offer().lines() {
+        let line = line.replace("RTP/AVPF 96", &format!("RTP/AVPF {payload_type}"));
+        let line = line.replace("a=rtpmap:96", &format!("a=rtpmap:{payload_type}"));
+        if !line.starts_with("a=rtcp-fb:") {
+            offer += &format!("{line}\r\n");
+        }
+    }
+    for kind in feedback {
+        offer += &format!("a=rtcp-fb:{payload_type} {kind}\r\n");
+    }
+    world.reoffer_text(who, &offer).unwrap();
+}
+
+#[test]
+fn another_payload_type_goes_on_with_the_same_stream() {
+    let mut world = meeting(2, 0);
+    world.run(SECOND);
+    // From p2's camera nothing changes; p1 is sent another number from now on.
+    reoffer_picture(&mut world, "p1", 120, &["nack"]);
+    world.run(SECOND);
+    let got = world.phone("p1").video_packets(1).into_iter().cloned().collect::<Vec<_>>();
+    let (old, new): (Vec<&Got>, Vec<&Got>) =
+        got.iter().partition(|got| got.packet.payload_type().get() == 96);
+    assert!(old.len() > 20 && new.len() > 20);
+    assert!(new.iter().all(|got| got.packet.payload_type().get() == 120));
+    let (last, first) = (&old[old.len() - 1].packet, &new[0].packet);
+    assert_eq!(first.seq(), last.seq().next());
+    assert_eq!(first.ssrc(), last.ssrc());
+    assert_eq!(world.phones["p1"].pictures(1).iter().filter(|(_, _, key)| *key).count(), 1);
+}
+
+#[test]
+fn retransmission_is_taken_up_and_given_up_with_an_offer() {
+    let mut world = meeting(2, 0);
+    for (feedback, resent) in [(&[][..], 0), (&["nack"], 1), (&[], 1)] {
+        reoffer_picture(&mut world, "p1", 96, feedback);
+        world.run(SECOND);
+        let packets = world.phone("p1").video_packets(1);
+        let last = packets.last().unwrap().packet.clone();
+        nack(&mut world, "p1", last.ssrc(), last.seq());
+        let counters = world.conference.stats().legs[0].lines[1].counters;
+        assert_eq!(counters.resent, resent, "{feedback:?}");
+    }
+}
+
+fn nack(world: &mut World, who: &str, media: Ssrc, seq: Seq) {
+    let (line, from) = (world.phone(who).lines[1], world.phone(who).line_address(1));
+    let mut compound = Compound::default();
+    assert!(compound.push(&Rtcp::Nack(Nack { sender: Ssrc(9), media, seqs: vec![seq] })));
+    world.send(line, from, &compound.finish());
+}
+
+/// Each change of who is in a picture is told by RTCP to everybody who watches, and asks for a key frame.
+#[test]
+fn a_member_that_changes_its_ssrc_all_the_time_costs_the_others_little() {
+    let mut world = meeting(4, 0);
+    world.run(SECOND);
+    let before: usize = world.phones.values().map(|phone| phone.reports.len()).sum();
+    let (line, from) = (world.phone("p1").lines[1], world.phone("p1").line_address(1));
+    let template = world.phone("p2").video_packets(1)[0].packet.as_bytes().to_vec();
+    for n in 0..2_000u32 {
+        for seq in 0..2u16 {
+            let mut bytes = template.clone();
+            bytes[2..4].copy_from_slice(&seq.to_be_bytes());
+            bytes[8..12].copy_from_slice(&(1_000_000 + n).to_be_bytes());
+            world.send(line, from, &Bytes::from(bytes));
+        }
+        if n % 20 == 0 {
+            world.tick();
+        }
+    }
+    let after: usize = world.phones.values().map(|phone| phone.reports.len()).sum();
+    // Two seconds: a handful of reports of every line, not thousands.
+    assert!(after - before < 400, "{} packets of RTCP", after - before);
 }
