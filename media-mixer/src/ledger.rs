@@ -1,7 +1,7 @@
 //! What is remembered about one m-line to be able to tell why nothing flows. All of it is bounded: strangers write here.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Senders, payload types and the like that are told apart; of more, those seen most often are kept.
 const KEPT: usize = 8;
@@ -43,10 +43,10 @@ impl<K: PartialEq + Copy> Sightings<K> {
         }
     }
 
-    /// Those seen since `since`, the most frequent first.
-    pub fn since(&self, since: Instant) -> Vec<Sighting<K>> {
-        let mut list: Vec<_> =
-            self.list.iter().filter(|sighting| sighting.last >= since).copied().collect();
+    /// Those seen within `time`, the most frequent first.
+    pub fn recent(&self, now: Instant, time: Duration) -> Vec<Sighting<K>> {
+        let recent = |sighting: &&Sighting<K>| now.saturating_duration_since(sighting.last) < time;
+        let mut list: Vec<_> = self.list.iter().filter(recent).copied().collect();
         list.sort_by_key(|sighting| std::cmp::Reverse(sighting.count));
         list
     }
@@ -111,7 +111,6 @@ impl Ledger {
 #[allow(clippy::disallowed_methods, reason = "an Instant has no other constructor")]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn who_comes_often_is_found_in_a_flood_of_strangers() {
@@ -124,7 +123,7 @@ mod tests {
                 seen.note(now, 7);
             }
         }
-        let top = seen.since(start);
+        let top = seen.recent(start, Duration::from_secs(1));
         assert_eq!(top.len(), KEPT);
         assert_eq!(top[0].what, 7);
         assert!(top[0].count >= 20_000, "{top:?}");
@@ -136,9 +135,8 @@ mod tests {
         let mut seen = Sightings::default();
         seen.note(start, 'a');
         seen.note(start + Duration::from_secs(9), 'b');
-        let told: Vec<_> =
-            seen.since(start + Duration::from_secs(5)).iter().map(|s| s.what).collect();
-        assert_eq!(told, ['b']);
+        let told = seen.recent(start + Duration::from_secs(10), Duration::from_secs(5));
+        assert_eq!(told.iter().map(|sighting| sighting.what).collect::<Vec<_>>(), ['b']);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 
 mod audio;
 mod conference;
+mod doctor;
 mod follow;
 mod io;
 mod join;
@@ -23,8 +24,10 @@ mod transport;
 mod video;
 
 pub use conference::{Conference, NewLeg};
+pub use doctor::{LineFacts, Seen, diagnose, is_alarming};
 pub use io::{Datagram, PortId, Transmit};
 pub use join::{Plan, PortNeed};
+pub use ledger::Oddity;
 pub use leg::LegId;
 pub use output::{Event, Output};
 pub use settings::{MAX_VOICES, Settings};

@@ -28,6 +28,13 @@ pub enum Event {
         /// Whose leg.
         leg: String,
     },
+    /// Media should be coming from the member for some seconds now, and does not, or cannot be used.
+    MediaMissing {
+        /// Whose leg.
+        leg: String,
+        /// Plain sentences.
+        why: Vec<String>,
+    },
     /// Somebody else has the floor.
     ActiveSpeaker {
         /// Who.

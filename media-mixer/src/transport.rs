@@ -89,8 +89,11 @@ pub struct Transport {
     session: RtpSession,
     ssrc: Ssrc,
     receives: Vec<(PayloadType, u32)>,
+    codec: String,
     counters: LineCounters,
     ledger: Ledger,
+    /// Since when media from the member should be coming.
+    awaited_since: Option<Instant>,
 }
 
 /// The payload types that may come in on a line, with their clock rates.
@@ -143,6 +146,8 @@ impl Transport {
             session,
             ssrc,
             receives,
+            codec: media.codec.name.clone(),
+            awaited_since: media.direction.receives().then_some(now),
             counters: LineCounters::default(),
             ledger: Ledger::default(),
         }
@@ -152,12 +157,19 @@ impl Transport {
     /// more. `rtcp_port` is one bound anew in case multiplexing is given up.
     pub fn renegotiated(
         &mut self,
+        now: Instant,
         media: &NegotiatedMedia,
         sip_source: Option<IpAddr>,
         rtcp_port: Option<PortId>,
     ) -> Option<PortId> {
         self.mux = media.rtcp_mux;
         self.direction = media.direction;
+        self.codec.clone_from(&media.codec.name);
+        self.awaited_since = match self.awaited_since {
+            _ if !media.direction.receives() => None,
+            Some(since) if media.remote.rtp == self.rtp_gate.signalled() => Some(since),
+            _ => Some(now),
+        };
         self.rtp_gate.renegotiated(media.remote.rtp, sip_source);
         self.rtcp_gate.renegotiated(media.remote.rtcp, sip_source);
         self.receives = payload_types(media);
@@ -356,6 +368,36 @@ impl Transport {
         if let Some(to) = gate.destination() {
             out.transmit(Transmit { from: port, to, datagram: Datagram::Rtcp(datagram) });
         }
+    }
+
+    /// The network could not bring a packet of ours to `to`.
+    pub fn unreachable(&mut self, now: Instant, to: SocketAddr, error: i32) {
+        self.ledger.unreachable(now, to, error);
+    }
+
+    /// What was agreed on: both directions, seen from us.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// Name of the codec agreed on.
+    pub fn codec(&self) -> &str {
+        &self.codec
+    }
+
+    /// Payload types that may come in.
+    pub fn payload_types(&self) -> impl Iterator<Item = u8> + '_ {
+        self.receives.iter().map(|(payload_type, _)| payload_type.get())
+    }
+
+    /// Who may send here.
+    pub fn gate(&self) -> &SourceGate {
+        &self.rtp_gate
+    }
+
+    /// Since when media from the member should be coming.
+    pub fn awaited_since(&self) -> Option<Instant> {
+        self.awaited_since
     }
 
     /// What is remembered for the doctor.

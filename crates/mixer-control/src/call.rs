@@ -6,7 +6,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response};
 
 use crate::proto::mixer_client::MixerClient;
-use crate::{MixerReply, MixerRequest, proto};
+use crate::{LegHealth, MixerError, MixerReply, MixerRequest, proto};
 
 /// Sends one request and waits for the reply, `deadline` at most; the deadline travels along, so
 /// that the mixer does not work for a focus that has given up. A clone of a client is cheap: call
@@ -34,6 +34,22 @@ pub async fn call(
         }
         MixerRequest::RefreshVideo(leg) => done(client.refresh_video(timed(leg, deadline)).await?),
     }
+}
+
+/// Asks how the media of a conference is doing, or of one leg of it.
+///
+/// # Errors
+/// As [`call()`].
+pub async fn doctor(
+    mut client: MixerClient<Channel>,
+    conference: &str,
+    leg: Option<&str>,
+    deadline: Duration,
+) -> Result<Vec<LegHealth>, MixerError> {
+    let leg = leg.unwrap_or_default().to_owned();
+    let request = proto::DoctorRequest { conference: conference.to_owned(), leg };
+    let reply = client.doctor(timed(request, deadline)).await?;
+    Ok(reply.into_inner().legs.into_iter().map(Into::into).collect())
 }
 
 fn timed<T>(message: impl Into<T>, deadline: Duration) -> Request<T> {

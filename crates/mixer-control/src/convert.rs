@@ -117,6 +117,7 @@ impl From<MixerEvent> for proto::Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Flow, LegHealth, LineHealth};
     use std::fmt::Debug;
 
     fn leg() -> LegRef {
@@ -160,6 +161,24 @@ mod tests {
         ] {
             both_ways::<_, proto::Event>(event);
         }
+    }
+
+    #[test]
+    fn health_survives_the_way_over_grpc() {
+        let line = |flow| LineHealth {
+            index: 1,
+            medium: "video".to_owned(),
+            flow,
+            findings: vec!["nothing comes".to_owned()],
+            facts: vec!["214 packets refused".to_owned(), "none sent".to_owned()],
+        };
+        let flows = [Flow::Flows, Flow::Waits, Flow::Held, Flow::Broken, Flow::Unknown];
+        let health = LegHealth {
+            leg: "7".to_owned(),
+            display_name: "Zoé".to_owned(),
+            lines: flows.map(line).into(),
+        };
+        assert_eq!(LegHealth::from(proto::LegHealth::from(health.clone())), health);
     }
 
     #[test]

@@ -8,10 +8,12 @@
 mod call;
 mod convert;
 mod error;
+mod health;
 mod plain;
 
-pub use call::call;
+pub use call::{call, doctor};
 pub use error::MixerError;
+pub use health::{Flow, LegHealth, LineHealth};
 pub use plain::{JoinRequest, LegDescription, LegRef, MixerEvent, MixerReply, MixerRequest};
 
 /// What the proto compiler generates from `proto/mixer.proto`, whose comments document it.

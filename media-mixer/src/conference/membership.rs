@@ -53,6 +53,7 @@ impl Conference {
             sip_source: new.signalled_from,
             last_heard: now,
             silence_told: None,
+            told_of: None,
             lines: Vec::new(),
             pending: None,
             sync: None,

@@ -1,5 +1,6 @@
 //! The media of one meeting as one value.
 
+mod health;
 mod membership;
 mod names;
 mod picture;
@@ -200,6 +201,7 @@ impl Conference {
         if self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= SECOND) {
             self.looked = Some(now);
             self.video.refresh_limits(now, &mut self.legs);
+            self.watch(now);
         }
         let mut vanished = false;
         for leg in self.legs.values_mut() {

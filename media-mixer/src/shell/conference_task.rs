@@ -7,13 +7,13 @@ use std::time::{Instant, SystemTime};
 use media_mixer::{
     Conference, ConferenceStats, Event, NewLeg, Output, Plan, PortGrant, PortNeed, Settings,
 };
-use mixer_control::{LegRef, MixerError, MixerEvent};
+use mixer_control::{LegHealth, LegRef, MixerError, MixerEvent};
 use rtp_session::NtpClock;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use super::ports::{PortPair, PortPool};
-use super::sockets::{Attention, Sockets};
+use super::sockets::{Attention, Failure, Sockets};
 
 /// Ports tried before giving up: others of the same machine may sit in our range.
 const BIND_TRIES: usize = 128;
@@ -21,14 +21,47 @@ const BIND_TRIES: usize = 128;
 /// Something the focus asks of one conference.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Join { leg: String, new: NewLeg, offer: Option<String>, reply: Reply<String> },
-    Reoffer { leg: String, offer: String, reply: Reply<String> },
-    Offer { leg: String, reply: Reply<String> },
-    Accept { leg: String, answer: String, reply: Reply<()> },
-    Leave { leg: String, reply: Reply<()> },
-    RefreshVideo { leg: String, reply: Reply<()> },
-    Stats { reply: oneshot::Sender<(ConferenceStats, u64)> },
-    End { reply: oneshot::Sender<()> },
+    Join {
+        leg: String,
+        new: NewLeg,
+        offer: Option<String>,
+        reply: Reply<String>,
+    },
+    Reoffer {
+        leg: String,
+        offer: String,
+        reply: Reply<String>,
+    },
+    Offer {
+        leg: String,
+        reply: Reply<String>,
+    },
+    Accept {
+        leg: String,
+        answer: String,
+        reply: Reply<()>,
+    },
+    Leave {
+        leg: String,
+        reply: Reply<()>,
+    },
+    RefreshVideo {
+        leg: String,
+        reply: Reply<()>,
+    },
+    Doctor {
+        leg: Option<String>,
+        reply: Reply<Vec<LegHealth>>,
+    },
+    Stats {
+        reply: oneshot::Sender<(ConferenceStats, u64)>,
+    },
+    End {
+        reply: oneshot::Sender<()>,
+    },
+    /// A fault in our own code.
+    #[cfg(test)]
+    Panic,
 }
 
 /// Where the outcome of a command goes.
@@ -131,6 +164,10 @@ impl Task {
             }
         }
         self.sockets.flush();
+        let now = Instant::now();
+        for Failure { port, to, error } in self.sockets.failures() {
+            self.conference.handle_unreachable(now, port, to, error);
+        }
     }
 
     fn tell(&self, event: Event) {
@@ -140,6 +177,11 @@ impl Task {
             Event::LegSilent { leg: name } => {
                 info!(conference = self.name, leg = name, "leg is silent");
                 MixerEvent::LegSilent(leg(name))
+            }
+            Event::MediaMissing { leg: name, why } => {
+                let why = why.join("; ");
+                warn!(conference = self.name, leg = name, why, "media does not flow");
+                return;
             }
             Event::ActiveSpeaker { leg: name } => MixerEvent::ActiveSpeaker(leg(name)),
         };
@@ -190,9 +232,14 @@ impl Task {
             Command::RefreshVideo { leg, reply } => {
                 let _ = reply.send(self.conference.refresh_video(now, &leg));
             }
+            Command::Doctor { leg, reply } => {
+                let _ = reply.send(self.conference.doctor(now, leg.as_deref()));
+            }
             Command::Stats { reply } => {
                 let _ = reply.send((self.conference.stats(), self.sockets.unsent()));
             }
+            #[cfg(test)]
+            Command::Panic => panic!("a fault in one conference"),
             Command::End { reply } => {
                 self.end();
                 let _ = reply.send(());

@@ -114,6 +114,16 @@ impl Mixer for Control {
         empty(self.directory.ask(&conference, command).await)
     }
 
+    async fn doctor(
+        &self,
+        request: Request<proto::DoctorRequest>,
+    ) -> Result<Response<proto::DoctorReply>, Status> {
+        let proto::DoctorRequest { conference, leg } = request.into_inner();
+        let leg = (!leg.is_empty()).then_some(leg);
+        let legs = self.directory.ask(&conference, |reply| Command::Doctor { leg, reply }).await?;
+        Ok(Response::new(proto::DoctorReply { legs: legs.into_iter().map(Into::into).collect() }))
+    }
+
     type EventsStream = Pin<Box<dyn Stream<Item = Result<proto::Event, Status>> + Send>>;
 
     async fn events(

@@ -297,6 +297,13 @@ impl Directory {
             .collect()
     }
 
+    /// The names of all conferences.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.tables().conferences.keys().cloned().collect();
+        names.sort();
+        names
+    }
+
     /// The numbers of all conferences that answer in time.
     pub(crate) async fn numbers(&self) -> Vec<Numbers> {
         let inboxes: Vec<_> = {
@@ -361,22 +368,52 @@ mod tests {
         directory.ports().lock().unwrap().used()
     }
 
+    /// Waits for what happens in other tasks.
+    async fn until(what: impl Fn() -> bool) {
+        let begin = Instant::now();
+        while !what() {
+            assert!(begin.elapsed() < Duration::from_secs(10));
+            tokio::task::yield_now().await;
+        }
+    }
+
     #[tokio::test]
     async fn a_panic_ends_one_conference_and_its_focus_is_told() {
         let directory = directory();
         let mut events = directory.subscribe("f");
+        let mut strangers = directory.subscribe("another");
         directory.join(request("healthy", "1")).await.unwrap();
-        let serial = 77;
-        let (inbox, _receiver) = mpsc::channel(1);
-        let entry = Entry { serial, focus: "f".to_owned(), inbox };
-        directory.tables().conferences.insert("sick".to_owned(), entry);
-        let fault = async { panic!("a fault in one conference") };
-        directory.clone().supervise("sick".to_owned(), serial, "f".to_owned(), fault).await;
+        directory.join(request("sick", "1")).await.unwrap();
+        directory.join(request("sick", "2")).await.unwrap();
+        assert_eq!(used(&directory), 3);
+        let inbox = directory.tables().conferences["sick"].inbox.clone();
+        inbox.send(Command::Panic).await.unwrap();
         let told = events.recv().await.unwrap();
         assert_eq!(told, MixerEvent::ConferenceFailed("sick".to_owned()));
+        assert!(strangers.try_recv().is_err(), "nobody else's business");
         assert_eq!(directory.failed(), 1);
         assert!(!directory.tables().conferences.contains_key("sick"));
+        assert_eq!(used(&directory), 1, "its ports are given back");
         directory.join(request("healthy", "2")).await.expect("the other goes on");
+        directory.join(request("sick", "1")).await.expect("and it can be opened again");
+    }
+
+    #[tokio::test]
+    async fn the_ports_of_a_leg_that_left_rest_before_anybody_gets_them() {
+        let directory = directory();
+        let answer = directory.join(request("a", "1")).await.unwrap();
+        let port = sdp::SessionDescription::parse(&answer).unwrap().media[0].port;
+        directory.join(request("a", "2")).await.unwrap();
+        let leave = |reply| Command::Leave { leg: "1".to_owned(), reply };
+        directory.ask("a", leave).await.unwrap();
+        until(|| used(&directory) == 1).await;
+        let left = Instant::now();
+        let mut pool = directory.ports().lock().unwrap();
+        let mut free = |now| std::iter::from_fn(|| pool.take(now)).map(|pair| pair.rtp()).collect();
+        let soon: Vec<u16> = free(left + Duration::from_secs(29));
+        assert!(soon.len() > 900 && !soon.contains(&port));
+        let later: Vec<u16> = free(left + Duration::from_secs(31));
+        assert!(later.contains(&port));
     }
 
     #[tokio::test]
@@ -392,11 +429,7 @@ mod tests {
         directory.end("b").await;
         directory.join(request("a", "1")).await.expect("the same name again");
         directory.end_all().await;
-        let begin = Instant::now();
-        while used(&directory) > 0 || !directory.tables().conferences.is_empty() {
-            assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", directory.tables());
-            tokio::task::yield_now().await;
-        }
+        until(|| used(&directory) == 0 && directory.tables().conferences.is_empty()).await;
     }
 
     #[tokio::test]

@@ -1,17 +1,20 @@
-//! `/healthz` and `/metrics` (Prometheus text format).
+//! `/healthz`, `/metrics` (Prometheus text format) and `/doctor` (JSON).
 
 use std::fmt::Write as _;
 use std::sync::PoisonError;
 use std::time::Instant;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::header;
-use axum::response::IntoResponse;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use media_mixer::{LegStats, LineStats};
+use mixer_control::{LegHealth, MixerError};
+use serde::Serialize;
 use tokio::net::TcpListener;
 
+use super::conference_task::Command;
 use super::directory::{Directory, Numbers};
 
 /// Serves until the process ends.
@@ -19,8 +22,59 @@ pub(crate) async fn serve(listener: TcpListener, directory: Directory) -> std::i
     let app = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/metrics", get(metrics))
+        .route("/doctor", get(doctor))
+        .route("/doctor/{conference}", get(doctor_of_conference))
+        .route("/doctor/{conference}/{leg}", get(doctor_of_leg))
         .with_state(directory);
     axum::serve(listener, app).await
+}
+
+/// One conference, as the doctor sees it.
+#[derive(Debug, Serialize)]
+struct Visit {
+    conference: String,
+    legs: Vec<LegHealth>,
+}
+
+/// How media flows everywhere.
+async fn doctor(State(directory): State<Directory>) -> Response {
+    let mut visits = Vec::new();
+    for conference in directory.names() {
+        // One that has ended since is left out.
+        if let Ok(legs) = ask(&directory, &conference, None).await {
+            visits.push(Visit { conference, legs });
+        }
+    }
+    Json(visits).into_response()
+}
+
+async fn doctor_of_conference(
+    State(directory): State<Directory>,
+    Path(conference): Path<String>,
+) -> Response {
+    visit(ask(&directory, &conference, None).await)
+}
+
+async fn doctor_of_leg(
+    State(directory): State<Directory>,
+    Path((conference, leg)): Path<(String, String)>,
+) -> Response {
+    visit(ask(&directory, &conference, Some(leg)).await)
+}
+
+async fn ask(
+    directory: &Directory,
+    conference: &str,
+    leg: Option<String>,
+) -> Result<Vec<LegHealth>, MixerError> {
+    directory.ask(conference, |reply| Command::Doctor { leg, reply }).await
+}
+
+fn visit(legs: Result<Vec<LegHealth>, MixerError>) -> Response {
+    match legs {
+        Ok(legs) => Json(legs).into_response(),
+        Err(error) => (StatusCode::NOT_FOUND, format!("{error}\n")).into_response(),
+    }
 }
 
 async fn metrics(State(directory): State<Directory>) -> impl IntoResponse {

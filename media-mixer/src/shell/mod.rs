@@ -34,7 +34,7 @@ use ports::PortPool;
 /// Mixes the voices and forwards the pictures of Parley conferences.
 ///
 /// It takes its orders from the sip-registrar over gRPC and needs no configuration: started as it is, it listens for
-/// control on 127.0.0.1:7050, tells its health and numbers by HTTP on 127.0.0.1:7051 (/healthz, /metrics), and uses UDP
+/// control on 127.0.0.1:7050, tells its health and numbers by HTTP on 127.0.0.1:7051 (/healthz, /metrics, /doctor), and uses UDP
 /// ports 20000 to 29999 of 127.0.0.1 for media. Start it before or after the registrar, in any order.
 #[derive(Debug, Parser)]
 #[command(name = "media-mixer", version, after_help = AFTER_HELP)]
@@ -54,6 +54,7 @@ Examples:
   media-mixer --config mixer.toml
   RUST_LOG=debug media-mixer                    more in the log (error, warn, info, debug, trace)
   curl http://127.0.0.1:7051/metrics            packets in and out per conference and member
+  curl http://127.0.0.1:7051/doctor/NAME        why somebody in conference NAME is not heard or seen
 
 SIGTERM or Ctrl-C ends all conferences and exits with 0.";
 

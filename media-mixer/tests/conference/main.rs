@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "these are tests")]
 
 mod audio;
+mod doctor;
 mod hostile;
 mod joining;
 mod phone;

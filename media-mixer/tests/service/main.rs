@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use media_codec::{AudioCodec, AudioDecoder, AudioEncoder, MAX_ENCODED_AUDIO};
 use mixer_control::proto::mixer_client::MixerClient;
-use mixer_control::{JoinRequest, LegRef, MixerError, MixerEvent, MixerRequest, call, proto};
+use mixer_control::{
+    Flow, JoinRequest, LegRef, MixerError, MixerEvent, MixerRequest, call, doctor, proto,
+};
 use program::Program;
 use rtp_session::{CsrcList, PayloadType, RtpPacket, SendStream, Ssrc};
 use sdp::SessionDescription;
@@ -193,6 +195,45 @@ async fn three_people_meet_and_the_program_ends_when_told() {
     let log = program.terminate();
     assert!(log.contains("joined") && log.contains("left"), "{log}");
     assert!(!log.contains("ERROR") && !log.contains("panicked"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_is_asked_by_grpc_and_http_and_speaks_up_once() {
+    let program = Program::start("");
+    let client = client(&program).await;
+    let _events =
+        client.clone().events(proto::EventsRequest { focus: "test".to_owned() }).await.unwrap();
+    let gone = Phone::join(&client, "one", 1, 440.0).await;
+    let nobody = gone.socket.local_addr().unwrap();
+    drop(gone);
+    let begin = Instant::now();
+    let line = loop {
+        let legs = doctor(client.clone(), "one", Some("leg1"), DEADLINE).await.unwrap();
+        assert_eq!((legs.len(), legs[0].leg.as_str()), (1, "leg1"));
+        let line = legs[0].lines[0].clone();
+        if line.flow == Flow::Broken {
+            break line;
+        }
+        assert!(begin.elapsed() < Duration::from_secs(30), "{line:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(line.findings[0], format!("SDP says {nobody}, nothing comes from there"));
+    let unreachable = format!("what we send to {nobody} does not arrive: nobody listens there");
+    assert!(line.findings.iter().any(|text| text.starts_with(&unreachable)), "{line:?}");
+    for path in ["/doctor", "/doctor/one", "/doctor/one/leg1"] {
+        let page = get(program.http, path);
+        assert!(page.starts_with("HTTP/1.1 200") && page.contains(&unreachable), "{path}: {page}");
+        assert!(
+            page.contains("\"flow\":\"broken\"") && page.contains("\"leg\":\"leg1\""),
+            "{page}"
+        );
+    }
+    assert!(get(program.http, "/doctor/two").starts_with("HTTP/1.1 404"));
+    let unknown = doctor(client.clone(), "two", None, DEADLINE).await;
+    assert!(matches!(unknown, Err(MixerError::NotFound)), "{unknown:?}");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let log = program.terminate();
+    assert_eq!(log.matches("media does not flow").count(), 1, "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -160,18 +160,33 @@ pub(super) fn enable_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Sends datagrams of one socket, in order, without waiting. Returns how many the kernel did not take.
-pub(super) fn send(socket: BorrowedFd<'_>, datagrams: &[Transmit]) -> usize {
+/// Sends datagrams of one socket, in order, without waiting. Returns how many the kernel did not take. `refused` is
+/// called whenever it refuses one.
+///
+/// What the network says about an earlier datagram is told by refusing a later one, which has nothing to do with it:
+/// each gets a second try.
+pub(super) fn send(
+    socket: BorrowedFd<'_>,
+    datagrams: &[Transmit],
+    mut refused: impl FnMut(),
+) -> usize {
     let mut lost = 0;
     for batch in datagrams.chunks(SEND) {
         let mut rest = batch;
+        let mut again = false;
         while !rest.is_empty() {
-            let sent = send_batch(socket, rest);
-            if sent == 0 {
-                // The first one was refused (buffer full, unreachable): it is lost, the others are tried.
-                lost += 1;
+            let sent = send_batch(socket, rest).min(rest.len());
+            rest = &rest[sent..];
+            if rest.is_empty() {
+                break;
             }
-            rest = &rest[sent.max(1).min(rest.len())..];
+            refused();
+            if sent == 0 && again {
+                // Buffer full, or no way there: it is lost, the others are tried.
+                lost += 1;
+                rest = &rest[1..];
+            }
+            again = sent > 0 || !again;
         }
     }
     lost
@@ -234,7 +249,7 @@ mod tests {
                 datagram: Datagram::Rtcp(Bytes::from(vec![n as u8; size])),
             })
             .collect();
-        assert_eq!(send(a.as_fd(), &batch), 0);
+        assert_eq!(send(a.as_fd(), &batch, || panic!("refused")), 0);
         let mut receiver = Receiver::new();
         let mut got = Vec::new();
         while receiver.receive(b.as_fd(), &mut got).unwrap() {}
@@ -263,7 +278,8 @@ mod tests {
         };
         let good = to(&b.local_addr().unwrap().to_string());
         // An IPv6 destination cannot be reached from an IPv4 socket.
-        assert_eq!(send(a.as_fd(), &[to("[::1]:9"), good.clone(), to("[::1]:9"), good]), 2);
+        let batch = [to("[::1]:9"), good.clone(), to("[::1]:9"), good];
+        assert_eq!(send(a.as_fd(), &batch, || {}), 2);
         let mut got = Vec::new();
         Receiver::new().receive(b.as_fd(), &mut got).unwrap();
         assert_eq!(got.len(), 2);

@@ -5,6 +5,7 @@
 //! share one wake-up with the tick's timer.
 
 mod batch;
+mod errors;
 mod wake;
 
 use std::io;
@@ -51,7 +52,31 @@ pub(crate) struct Sockets {
     outbox: Vec<Transmit>,
     ready: Vec<u32>,
     arrived: Vec<Arrived>,
+    failures: Vec<Failure>,
     unsent: u64,
+}
+
+/// A packet that the network could not bring to its destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Where it was sent from.
+    pub(crate) port: PortId,
+    /// Where it was to go.
+    pub(crate) to: SocketAddr,
+    /// The operating system's number of the error.
+    pub(crate) error: i32,
+}
+
+/// Failures kept until they are asked for: they say the same over and over.
+const FAILURES: usize = 64;
+
+/// Reads the error queue of a socket into `failures`.
+fn note_failures(open: &Open, port: PortId, failures: &mut Vec<Failure>) {
+    errors::drain(open.socket.as_fd(), |to, error| {
+        if failures.len() < FAILURES {
+            failures.push(Failure { port, to, error });
+        }
+    });
 }
 
 impl Sockets {
@@ -64,6 +89,7 @@ impl Sockets {
             outbox: Vec::new(),
             ready: Vec::new(),
             arrived: Vec::new(),
+            failures: Vec::new(),
             unsent: 0,
         })
     }
@@ -86,6 +112,7 @@ impl Sockets {
         }
         let socket = UdpSocket::from(socket);
         batch::enable_timestamps(socket.as_fd())?;
+        errors::enable(socket.as_fd(), address)?;
         let index = self.open.iter().position(Option::is_none).unwrap_or(self.open.len());
         let id = u32::try_from(index).map_err(io::Error::other)?;
         if attention == Attention::AtOnce {
@@ -153,14 +180,20 @@ impl Sockets {
         let wall = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         for id in ports {
             let Some(Some(open)) = self.open.get(id as usize) else { continue };
-            let mut read = 0;
+            let (mut read, mut failed) = (0, 0);
             loop {
                 self.arrived.clear();
                 let more = match self.receiver.receive(open.socket.as_fd(), &mut self.arrived) {
                     Ok(more) => more,
                     Err(error) => {
+                        // Mostly what the network says about something sent before, told once.
                         debug!(port = open.number, %error, "cannot receive");
-                        break;
+                        note_failures(open, PortId(id), &mut self.failures);
+                        failed += 1;
+                        if failed > 1 {
+                            break;
+                        }
+                        continue;
                     }
                 };
                 read += self.arrived.len();
@@ -189,15 +222,21 @@ impl Sockets {
     pub(crate) fn flush(&mut self) {
         self.outbox.sort_by_key(|transmit| transmit.from);
         for batch in self.outbox.chunk_by(|a, b| a.from == b.from) {
-            let port = batch.first().map(|transmit| transmit.from.0 as usize);
-            match port.and_then(|port| self.open.get(port)) {
-                Some(Some(open)) => {
-                    self.unsent += batch::send(open.socket.as_fd(), batch) as u64;
-                }
-                _ => self.unsent += batch.len() as u64,
-            }
+            let Some(port) = batch.first().map(|transmit| transmit.from) else { continue };
+            let Some(Some(open)) = self.open.get(port.0 as usize) else {
+                self.unsent += batch.len() as u64;
+                continue;
+            };
+            let failures = &mut self.failures;
+            let told = || note_failures(open, port, failures);
+            self.unsent += batch::send(open.socket.as_fd(), batch, told) as u64;
         }
         self.outbox.clear();
+    }
+
+    /// What the network said about datagrams sent, since it was asked last.
+    pub(crate) fn failures(&mut self) -> impl Iterator<Item = Failure> + '_ {
+        self.failures.drain(..)
     }
 
     /// Datagrams the kernel did not take.
@@ -269,6 +308,34 @@ mod tests {
             let again = sockets.bind(HERE, number, Attention::AtOnce).unwrap();
             assert_eq!(again, port, "numbers stay small");
             assert_eq!(sockets.numbers().collect::<Vec<_>>(), [number]);
+        });
+    }
+
+    #[test]
+    fn what_the_network_says_is_told_and_costs_no_other_packet() {
+        run(async {
+            let mut sockets = Sockets::new().unwrap();
+            let from = sockets.bind(HERE, 0, Attention::BeforeTick).unwrap();
+            let good = sockets.bind(HERE, 0, Attention::AtOnce).unwrap();
+            let listener = address(&sockets, good);
+            let closed = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let datagram = Datagram::Rtcp(Bytes::from_static(b"x"));
+            for _ in 0..10 {
+                for to in [closed, listener, listener] {
+                    sockets.queue(Transmit { from, to, datagram: datagram.clone() });
+                }
+                sockets.flush();
+            }
+            sockets.receive_before_tick(|_, _, _, _| panic!("nobody answers"));
+            let failures: Vec<Failure> = sockets.failures().collect();
+            assert_eq!(failures.len(), 10);
+            let refused = Failure { port: from, to: closed, error: libc::ECONNREFUSED };
+            assert!(failures.iter().all(|failure| *failure == refused), "{failures:?}");
+            assert_eq!(sockets.unsent(), 0);
+            sockets.wait(Instant::now() + Duration::from_secs(5)).await.unwrap();
+            let mut got = 0;
+            sockets.receive_ready(|_, _, _, _| got += 1);
+            assert_eq!(got, 20);
         });
     }
 
