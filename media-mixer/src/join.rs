@@ -1,6 +1,7 @@
 //! From a description to a plan: what would be agreed and which ports that takes. Nothing changes yet.
 
 use mixer_control::MixerError;
+use sdp::attribute::rtcp_fb::Feedback;
 use sdp::negotiate::{self, Answer, Capabilities, NegotiatedLine, OfferLine, Reject};
 use sdp::{Direction, MediaKind, SessionDescription};
 
@@ -54,9 +55,14 @@ impl Plan {
     }
 }
 
+/// How long a packet of a picture can be sent again, milliseconds: as long as [`rtp_session::History`] keeps it.
+const RTX_TIME: u32 = 1000;
+
 /// What we can do.
 pub(crate) fn capabilities(settings: &Settings) -> Capabilities {
-    Capabilities::standard(settings.max_video_lines)
+    let mut capabilities = Capabilities::standard(settings.max_video_lines).with_rtx(RTX_TIME);
+    capabilities.video_feedback.push(Feedback::CcmTmmbr);
+    capabilities
 }
 
 /// Reads a description.

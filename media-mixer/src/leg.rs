@@ -123,7 +123,7 @@ impl Line {
         let ssrc = self.transport.ssrc();
         match &mut self.medium {
             Medium::Audio(audio) => audio.outlet.set_ssrc(ssrc),
-            Medium::Video(video) => video.slot.set_ssrc(ssrc),
+            Medium::Video(video) => video.slot.set_ssrc(ssrc, self.transport.rtx_ssrc()),
         }
     }
 

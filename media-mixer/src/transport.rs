@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use rtp_session::{
     Arrival, Dropped, NtpClock, Outbound, PacketKind, PayloadType, RtcpEvent, RtpPacket,
-    RtpSession, SessionConfig, Ssrc, classify, rtcp,
+    RtpSession, RtxPair, SessionConfig, Ssrc, classify, rtcp,
 };
 use sdp::negotiate::NegotiatedMedia;
 use sdp::{Direction, MediaKind, Protocol};
@@ -48,6 +48,8 @@ pub struct LineCounters {
     pub invalid: u64,
     /// Packets sent again because they were asked for.
     pub resent: u64,
+    /// Packets that came again because we asked for them, in a stream of their own (RFC 4588).
+    pub restored: u64,
 }
 
 /// What identifies us toward one member.
@@ -88,7 +90,11 @@ pub struct Transport {
     rtcp_gate: SourceGate,
     session: RtpSession,
     ssrc: Ssrc,
+    /// Our SSRC for packets sent again.
+    rtx_ssrc: Option<Ssrc>,
     receives: Vec<(PayloadType, u32)>,
+    /// The payload type of packets that the member sends again, and whose packets those are.
+    repairs: Option<RtxPair>,
     codec: String,
     counters: LineCounters,
     ledger: Ledger,
@@ -108,6 +114,24 @@ fn payload_types(media: &NegotiatedMedia) -> Vec<(PayloadType, u32)> {
         types.push((PayloadType::COMFORT_NOISE, 8_000));
     }
     types
+}
+
+/// Tells the session what the streams of the member are for. Returns how it sends packets again.
+fn agree_on_streams(session: &mut RtpSession, media: &NegotiatedMedia) -> Option<RtxPair> {
+    let auxiliary = media.receive.iter().filter(|codec| codec.is_auxiliary());
+    let auxiliary = auxiliary.filter_map(|codec| PayloadType::new(codec.payload_type));
+    session.set_auxiliary_types(auxiliary.chain([PayloadType::COMFORT_NOISE]).collect());
+    let repairs = media.rtx.and_then(|rtx| {
+        let apt = media.receive.matching(&media.codec)?.payload_type;
+        Some(RtxPair { rtx: PayloadType::new(rtx.receive)?, apt: PayloadType::new(apt)? })
+    });
+    session.set_rtx(repairs.into_iter().collect());
+    for source in &media.sources {
+        if let Some(rtx) = source.rtx {
+            session.associate_rtx(Ssrc(rtx), Ssrc(source.ssrc));
+        }
+    }
+    repairs
 }
 
 impl Transport {
@@ -136,6 +160,7 @@ impl Transport {
             now,
         );
         let ssrc = session.add_sender(media.codec.clock_rate);
+        let repairs = agree_on_streams(&mut session, media);
         let rtcp = ports.rtcp.filter(|_| !media.rtcp_mux);
         Self {
             ports: PortGrant { rtcp, ..ports },
@@ -145,7 +170,9 @@ impl Transport {
             rtcp_gate: SourceGate::new(media.remote.rtcp, sip_source),
             session,
             ssrc,
+            rtx_ssrc: None,
             receives,
+            repairs,
             codec: media.codec.name.clone(),
             awaited_since: media.direction.receives().then_some(now),
             counters: LineCounters::default(),
@@ -174,6 +201,8 @@ impl Transport {
         self.rtcp_gate.renegotiated(media.remote.rtcp, sip_source);
         self.receives = payload_types(media);
         self.session.set_payload_types(self.receives.clone());
+        self.repairs = agree_on_streams(&mut self.session, media);
+        self.ssrc = self.session.change_clock_rate(now, self.ssrc, media.codec.clock_rate);
         if self.mux {
             return self.ports.rtcp.take();
         }
@@ -189,6 +218,23 @@ impl Transport {
     /// Our SSRC on this line.
     pub fn ssrc(&self) -> Ssrc {
         self.ssrc
+    }
+
+    /// How packets are sent to the member again, if in a stream of their own: under this SSRC, as this payload type.
+    pub fn rtx(&mut self, media: &NegotiatedMedia) -> Option<(Ssrc, RtxPair)> {
+        let rtx = PayloadType::new(media.rtx?.send)?;
+        let apt = PayloadType::new(media.codec.payload_type)?;
+        let ssrc = match self.rtx_ssrc {
+            Some(ssrc) => ssrc,
+            None => self.session.add_rtx_sender(self.ssrc),
+        };
+        self.rtx_ssrc = Some(ssrc);
+        Some((ssrc, RtxPair { rtx, apt }))
+    }
+
+    /// Our SSRC for packets sent again, once there is one.
+    pub fn rtx_ssrc(&self) -> Option<Ssrc> {
+        self.rtx_ssrc
     }
 
     /// The RTP session, for feedback and statistics.
@@ -256,7 +302,7 @@ impl Transport {
             return self.odd(now, Oddity::Malformed);
         };
         let payload_type = packet.payload_type();
-        if !self.receives.iter().any(|(agreed, _)| *agreed == payload_type) {
+        if !self.may_come(payload_type) {
             return self.odd(now, Oddity::PayloadType(payload_type.get()));
         }
         if !self.rtp_gate.admit(from, Evidence::Media) {
@@ -273,22 +319,28 @@ impl Transport {
             Arrival::Restored { packet, received } => {
                 self.counters.packets_in += 1;
                 self.counters.octets_in += bytes.len() as u64;
+                self.counters.restored += 1;
                 Incoming::Rtp { packet, received }
             }
             Arrival::Dropped(dropped) => self.dropped(now, dropped),
         }
     }
 
+    fn may_come(&self, payload_type: PayloadType) -> bool {
+        self.receives.iter().any(|(agreed, _)| *agreed == payload_type)
+            || self.repairs.is_some_and(|pair| pair.rtx == payload_type)
+    }
+
     fn dropped(&mut self, now: Instant, dropped: Dropped) -> Incoming {
         let oddity = match dropped {
+            // Padding to probe for bandwidth, or an answer that came too late.
+            Dropped::Retransmission => return Incoming::Life,
             Dropped::PayloadType(payload_type) => Oddity::PayloadType(payload_type.get()),
             Dropped::Unproven => Oddity::Unproven,
             Dropped::TooManySources => Oddity::TooManySources,
             Dropped::Loop => Oddity::Loop,
             Dropped::Collision { old, new } => {
-                if old == self.ssrc {
-                    self.ssrc = new;
-                }
+                self.collided(old, new);
                 Oddity::Loop
             }
         };
@@ -315,13 +367,20 @@ impl Transport {
         self.ledger.last_control = Some(now);
         let events = self.session.handle_rtcp(now, bytes);
         for event in &events {
-            if let RtcpEvent::Collision { old, new } = event
-                && *old == self.ssrc
-            {
-                self.ssrc = *new;
+            if let RtcpEvent::Collision { old, new } = event {
+                self.collided(*old, *new);
             }
         }
         Incoming::Rtcp(events)
+    }
+
+    fn collided(&mut self, old: Ssrc, new: Ssrc) {
+        if self.ssrc == old {
+            self.ssrc = new;
+        }
+        if self.rtx_ssrc == Some(old) {
+            self.rtx_ssrc = Some(new);
+        }
     }
 
     /// Sends a media packet whose content belongs to the moment `media_time`, which our sender reports are based on.
@@ -333,10 +392,14 @@ impl Transport {
         out.transmit(Transmit { from: self.ports.rtp, to, datagram: Datagram::Rtp(packet) });
     }
 
-    /// Sends a packet again that the member did not get.
-    pub fn resend(&mut self, packet: Outbound, out: &mut Outbox) {
+    /// Sends a packet again that the member did not get, as it was or in the stream for that.
+    pub fn resend(&mut self, now: Instant, packet: Outbound, out: &mut Outbox) {
         let Some(to) = self.rtp_gate.destination() else { return };
-        self.session.sent_again(&packet);
+        if Some(packet.ssrc()) == self.rtx_ssrc {
+            self.session.sent(now, &packet);
+        } else {
+            self.session.sent_again(&packet);
+        }
         self.counters.resent += 1;
         self.counters.packets_out += 1;
         self.counters.octets_out += packet.len() as u64;

@@ -186,8 +186,17 @@ impl Conference {
         leg.drop_offer(&mut self.out);
         let settings = &self.settings;
         let description = answer.describe(|line| {
-            let number = leg.line(line.index).map_or(0, |line| line.transport.ports().number);
-            join::local_transport(number, settings)
+            let Some(live) = leg.line(line.index) else {
+                return join::local_transport(0, settings);
+            };
+            let local = join::local_transport(live.transport.ports().number, settings);
+            match live.transport.rtx_ssrc() {
+                // Who takes packets again in a stream of their own wants to know which stream that is (RFC 4588 §8.8).
+                Some(rtx) => local
+                    .with_source(live.transport.ssrc().0, &leg.identity.cname)
+                    .with_rtx_source(rtx.0),
+                None => local,
+            }
         });
         self.rewire(now);
         Ok(description.to_string())

@@ -129,9 +129,9 @@ impl Conference {
         let Some(&Some(PortUse { line: at, rtcp })) = self.ports.get(at.0 as usize) else { return };
         let Some(leg) = self.legs.get_mut(&at.leg) else { return };
         let Some(line) = leg.line_mut(at.line) else { return };
-        let ours = line.transport.ssrc();
+        let ours = (line.transport.ssrc(), line.transport.rtx_ssrc());
         let incoming = line.transport.handle(now, from, bytes, rtcp);
-        if line.transport.ssrc() != ours {
+        if (line.transport.ssrc(), line.transport.rtx_ssrc()) != ours {
             line.change_ssrc();
         }
         match incoming {

@@ -168,7 +168,7 @@ struct Agreed<'a> {
 
 impl Line {
     fn new(
-        transport: Transport,
+        mut transport: Transport,
         media: &NegotiatedMedia,
         audio: Option<PreparedAudio>,
         random: &mut Random,
@@ -185,10 +185,11 @@ impl Line {
                     public: Ssrc(0),
                 }))
             }
-            None => Medium::Video(Box::new(VideoLine {
-                source: VideoSource::new(media),
-                slot: slot(ssrc, media, random)?,
-            })),
+            None => {
+                let mut slot = slot(ssrc, media, random)?;
+                slot.set_rtx(transport.rtx(media), random.next_u64());
+                Medium::Video(Box::new(VideoLine { source: VideoSource::new(media), slot }))
+            }
         };
         Some(Self { transport, medium })
     }
@@ -213,6 +214,7 @@ impl Line {
             (Medium::Video(line), _) => {
                 line.source.renegotiated(media);
                 line.slot.renegotiated(media);
+                line.slot.set_rtx(self.transport.rtx(media), random.next_u64());
             }
             (Medium::Audio(_), None) => {}
         }

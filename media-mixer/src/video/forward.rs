@@ -184,15 +184,11 @@ impl VideoRouter {
                     searches -= looked_for;
                     for &seq in seqs.iter().take(looked_for) {
                         if let Some(packet) = video.slot.resend(now, seq, rtt) {
-                            transport.resend(packet, out);
+                            transport.resend(now, packet, out);
                         }
                     }
                 }
-                RtcpEvent::Remb { bitrate } => {
-                    video.slot.set_limit(now, *bitrate);
-                    limited = true;
-                }
-                RtcpEvent::Tmmbr { .. } => limited = true,
+                RtcpEvent::Remb { .. } | RtcpEvent::Tmmbr { .. } => limited = true,
                 RtcpEvent::Report { .. }
                 | RtcpEvent::SenderReport { .. }
                 | RtcpEvent::Named { .. }
@@ -239,7 +235,7 @@ impl VideoRouter {
             .get(&source)
             .into_iter()
             .flatten()
-            .filter_map(|at| legs.get(&at.leg)?.line(at.line)?.video()?.slot.limit(now))
+            .filter_map(|at| legs.get(&at.leg)?.line(at.line)?.transport.session().send_limit(now))
             .min();
         let live = legs.get_mut(&source.leg).and_then(|leg| leg.line_mut(source.line));
         if let Some((transport, video)) = live.and_then(Line::video_mut)

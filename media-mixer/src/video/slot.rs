@@ -3,17 +3,13 @@
 use std::time::{Duration, Instant};
 
 use rtp_session::{
-    Contributor, CsrcList, History, Outbound, PayloadType, Rewrite, RewriteKind, RtpPacket, Seq,
-    Ssrc,
+    Contributor, CsrcList, History, Outbound, PayloadType, Rewrite, RewriteKind, RtpPacket,
+    RtxPair, RtxSender, Seq, Ssrc,
 };
 use sdp::attribute::rtcp_fb::Feedback;
 use sdp::negotiate::NegotiatedMedia;
 
 use super::LineId;
-
-/// How long a receiver's estimate counts. Who estimates says so with every report, at least every 5 s; one that has
-/// fallen silent, or left the REMB out after a change of network, must not slow a sender down for ever.
-const LIMIT_LIFE: Duration = Duration::from_secs(15);
 
 /// See the module's description.
 #[derive(Debug)]
@@ -23,8 +19,8 @@ pub struct Slot {
     showing: Option<LineId>,
     /// Whether the receiver can ask for packets again.
     keep: bool,
-    /// What the receiver believed it could take, bit/s (REMB), and when.
-    limit: Option<(Instant, u64)>,
+    /// Where packets are sent again, when not in the stream itself (RFC 4588).
+    rtx: Option<RtxSender>,
 }
 
 impl Slot {
@@ -43,7 +39,7 @@ impl Slot {
             rewrite: Rewrite::new(ssrc, payload_type, RewriteKind::Vp8, clock_rate, seed),
             history: History::default(),
             showing: None,
-            limit: None,
+            rtx: None,
         }
     }
 
@@ -56,6 +52,17 @@ impl Slot {
         if !self.keep {
             self.history.clear();
         }
+    }
+
+    /// From now on packets are sent again under this SSRC and payload type, or `None`: as they were.
+    pub fn set_rtx(&mut self, rtx: Option<(Ssrc, RtxPair)>, seed: u64) {
+        self.rtx = rtx.map(|(ssrc, pair)| match self.rtx.take() {
+            Some(mut sender) if sender.ssrc() == ssrc => {
+                sender.set_pairs(vec![pair]);
+                sender
+            }
+            _ => RtxSender::new(ssrc, vec![pair], seed),
+        });
     }
 
     /// Whose picture it shows.
@@ -95,26 +102,19 @@ impl Slot {
         Some(out)
     }
 
-    /// Goes on under another SSRC (RFC 3550 §8.2).
-    pub fn set_ssrc(&mut self, ssrc: Ssrc) {
+    /// Goes on under other SSRCs (RFC 3550 §8.2), `rtx` being that of packets sent again.
+    pub fn set_ssrc(&mut self, ssrc: Ssrc, rtx: Option<Ssrc>) {
         self.rewrite.set_ssrc(ssrc);
+        if let (Some(sender), Some(ssrc)) = (&mut self.rtx, rtx) {
+            sender.set_ssrc(ssrc);
+        }
     }
 
     /// A packet the receiver lacks.
     pub fn resend(&mut self, now: Instant, seq: Seq, rtt: Duration) -> Option<Outbound> {
-        self.history.resend(now, seq, rtt)
-    }
-
-    /// Takes note of the receiver's estimate.
-    pub fn set_limit(&mut self, now: Instant, bitrate: u64) {
-        self.limit = Some((now, bitrate));
-    }
-
-    /// The receiver's estimate, while it is fresh.
-    pub fn limit(&self, now: Instant) -> Option<u64> {
-        let (_, limit) =
-            self.limit.filter(|(at, _)| now.saturating_duration_since(*at) < LIMIT_LIFE)?;
-        Some(limit)
+        let packet = self.history.resend(now, seq, rtt)?;
+        let wrapped = self.rtx.as_mut().and_then(|sender| sender.wrap(&packet));
+        Some(wrapped.unwrap_or(packet))
     }
 }
 

@@ -8,5 +8,6 @@ mod hostile;
 mod joining;
 mod phone;
 mod rtcp;
+mod rtx;
 mod video;
 mod world;

@@ -50,6 +50,8 @@ pub(crate) struct Phone {
     /// Milliseconds of its packets, and what it asks for.
     pub(crate) ptime: u32,
     pub(crate) mux: bool,
+    /// Offers retransmissions in streams of their own, as payload type 97.
+    pub(crate) rtx: bool,
     /// Hertz; 0 is silent but sends.
     pub(crate) tone: f64,
     /// Sends no audio at all.
@@ -108,6 +110,7 @@ impl Phone {
             audio_direction: "sendrecv",
             ptime: 20,
             mux: true,
+            rtx: false,
             tone,
             mute: false,
             dtmf: false,
@@ -173,8 +176,14 @@ impl Phone {
         );
         for (index, line) in self.video.iter().enumerate() {
             let port = if line.direction == "off" { 0 } else { self.port(index + 1) };
-            sdp +=
-                &format!("m=video {port} {} {VP8}\r\na=rtpmap:{VP8} VP8/90000\r\n", line.profile);
+            let (rtx, map) = match self.rtx {
+                true => (" 97", "a=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n"),
+                false => ("", ""),
+            };
+            sdp += &format!(
+                "m=video {port} {} {VP8}{rtx}\r\na=rtpmap:{VP8} VP8/90000\r\n{map}",
+                line.profile
+            );
             for feedback in line.feedback {
                 sdp += &format!("a=rtcp-fb:{VP8} {feedback}\r\n");
             }
