@@ -9,8 +9,10 @@ mod connection;
 pub mod drive;
 mod icmp;
 mod resolve;
+mod stun;
 mod table;
 mod tcp;
+mod throttle;
 mod transports;
 mod udp;
 

@@ -2,6 +2,7 @@
 
 use crate::connection;
 use crate::table::{Outgoing, Queued};
+use crate::throttle::Throttle;
 use crate::transports::{Incoming, Shared};
 use sip_stack::flow::ConnectionId;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -30,6 +31,7 @@ pub(crate) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts until the process closes.
 pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     let mut closing = shared.closing.clone();
+    let (mut refused, mut failed) = (Throttle::default(), Throttle::default());
     loop {
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
@@ -39,7 +41,9 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
             Ok((stream, remote)) => {
                 let (queue, reader) = mpsc::channel(shared.config.write_queue.max(1));
                 let Some(id) = shared.table().add(remote, queue, false) else {
-                    warn!(%remote, "too many connections: refused one");
+                    if let Some(times) = refused.note() {
+                        warn!(%remote, times, "too many connections: refused");
+                    }
                     continue;
                 };
                 debug!(%remote, connection = id.0, "accepted a connection");
@@ -48,7 +52,9 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
             Err(error) => {
                 // out of file descriptors, most likely; spinning would not free any, but those who
                 // connected and said nothing can go
-                warn!(%error, "cannot accept");
+                if let Some(times) = failed.note() {
+                    warn!(%error, times, "cannot accept");
+                }
                 shared.table().make_room();
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }

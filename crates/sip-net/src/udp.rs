@@ -1,6 +1,7 @@
 //! UDP: one socket per bound address.
 
 use crate::icmp::{self, Recent};
+use crate::stun;
 use crate::transports::{Incoming, Shared};
 use bytes::Bytes;
 use sip_stack::endpoint::TransmitId;
@@ -97,6 +98,11 @@ fn take_datagrams(shared: &Shared, udp: &Udp, socket: &tokio::net::UdpSocket, bu
                 let datagram = buffer.get(..n).unwrap_or_default();
                 // CRLF and NUL keep-alives of phones behind NAT
                 if datagram.iter().all(|b| b"\r\n\0 ".contains(b)) {
+                    continue;
+                }
+                if let Some(answer) = stun::answer(datagram, remote) {
+                    // a lost answer is asked for again
+                    let _ = socket.try_send_to(&answer, remote);
                     continue;
                 }
                 trace!(%remote, bytes = n, "received over UDP");
