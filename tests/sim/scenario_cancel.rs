@@ -42,8 +42,8 @@ fn while_the_mixer_thinks() {
         world.ladder.of("registrar"),
         [
             "< INVITE",
-            "> 100 INVITE",
             "> JOIN",
+            "> 100 INVITE",
             "< CANCEL",
             "> 200 CANCEL",
             "> 487 INVITE",

@@ -26,8 +26,8 @@ fn a_guest_joins_and_leaves() {
         world.ladder.of("registrar"),
         [
             "< INVITE",
-            "> 100 INVITE",
             "> JOIN",
+            "> 100 INVITE",
             "< ok JOIN",
             "> 200 INVITE",
             "< ACK",

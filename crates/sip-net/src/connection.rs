@@ -5,10 +5,11 @@ use crate::transports::{Incoming, Shared};
 use bytes::{Bytes, BytesMut};
 use sip_stack::endpoint::TransmitId;
 use sip_stack::flow::{ConnectionId, Flow, Transport};
-use sip_stack::framing::{Framed, PONG, StreamFramer};
+use sip_stack::framing::{Framed, FramingError, PONG, StreamFramer};
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -18,6 +19,10 @@ use tracing::{debug, trace};
 
 /// How much is read at once.
 const READ: usize = 16 * 1024;
+
+/// How long a connection stays open for the 513 to a message that is too large, and for the peer to
+/// read it: closing at once, with bytes unread, would throw the answer away (RFC 9112 §9.6 tells why).
+const LAST_WORD: Duration = Duration::from_secs(1);
 
 /// Serves an open connection until it ends, and tells the owner that it did.
 pub(crate) async fn run(
@@ -109,7 +114,17 @@ async fn read(shared: &Shared, flow: Flow, mut reader: OwnedReadHalf) -> io::Res
             return Ok(());
         }
         framer.push(&buffer);
-        while let Some(framed) = framer.next().map_err(io::Error::other)? {
+        loop {
+            let framed = match framer.next() {
+                Ok(Some(framed)) => framed,
+                Ok(None) => break,
+                Err(error) => {
+                    if error == FramingError::TooLarge {
+                        drain(&mut reader).await;
+                    }
+                    return Err(io::Error::other(error));
+                }
+            };
             match framed {
                 Framed::Message(bytes) => {
                     trace!(%flow.remote, bytes = bytes.len(), "received over TCP");
@@ -131,6 +146,13 @@ async fn read(shared: &Shared, flow: Flow, mut reader: OwnedReadHalf) -> io::Res
             deadline = Instant::now() + shared.config.idle_timeout;
         }
     }
+}
+
+/// Reads on for a moment and forgets what comes.
+async fn drain(reader: &mut OwnedReadHalf) {
+    let mut nowhere = vec![0; READ];
+    let until_the_end = async { while reader.read(&mut nowhere).await.is_ok_and(|n| n > 0) {} };
+    let _ = timeout(LAST_WORD, until_the_end).await;
 }
 
 async fn write(

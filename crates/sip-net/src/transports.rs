@@ -239,7 +239,9 @@ impl Transports {
             }
             Target::Flow(flow) => {
                 let message = Outgoing { id: Some(id), bytes };
-                tcp::send_on(shared, flow.connection, flow.remote, message)
+                // the port a client connected from has nobody to connect to (RFC 3261 §18.2.2)
+                let elsewhere = (!id.is_response()).then_some(flow.remote);
+                tcp::send_on(shared, flow.connection, elsewhere, message)
             }
             Target::Hop(hop) => shared.send_hop(id, hop, bytes),
         };

@@ -109,6 +109,7 @@ impl Endpoint {
 
     /// A connection is gone. Calls on it go on by their Contact.
     pub fn handle_flow_closed(&mut self, now: Instant, connection: ConnectionId) {
+        self.layer.server_connection_closed(connection);
         let all = (connection, CallId(0))..=(connection, CallId(u64::MAX));
         let calls: Vec<CallId> = self.connections.range(all).map(|&(_, call)| call).collect();
         for id in calls {
@@ -165,7 +166,9 @@ impl Endpoint {
     /// The next output; drain until `None` after every call of another method.
     pub fn poll_output(&mut self) -> Option<Output> {
         let transmit = self.layer.poll_transmit().map(Output::Transmit);
-        transmit.or_else(|| self.events.pop_front().map(Output::Event))
+        transmit
+            .or_else(|| self.events.pop_front().map(Output::Event))
+            .or_else(|| self.layer.poll_trying().map(Output::Transmit))
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest; `None` = only after the

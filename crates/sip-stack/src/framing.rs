@@ -1,7 +1,8 @@
 //! Messages out of a byte stream (RFC 3261 §18.3), and keep-alives (RFC 5626 §3.5.1).
 
-use crate::message::parse::{head_len, head_len_from};
-use crate::message::{Headers, MAX_MESSAGE};
+use crate::message::MAX_MESSAGE;
+use crate::message::grammar;
+use crate::message::parse::{self, head_len_from};
 use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
@@ -21,7 +22,8 @@ pub const PONG: &[u8] = b"\r\n";
 /// begin is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum FramingError {
-    /// More than [`MAX_MESSAGE`] bytes for one message.
+    /// More than [`MAX_MESSAGE`] bytes for one message. What there is of it came out before this
+    /// error, so that whoever parses it can answer 513.
     #[error("message too large")]
     TooLarge,
     /// Something that is not SIP.
@@ -40,6 +42,7 @@ pub struct StreamFramer {
     scanned: usize,
     /// The length of the message at the front, once its head is there.
     wanted: Option<usize>,
+    /// The stream ends with this error when what is to come out has.
     broken: Option<FramingError>,
 }
 
@@ -61,13 +64,18 @@ impl StreamFramer {
     /// error for ever.
     #[allow(clippy::should_implement_trait, reason = "an iterator would end at the first None")]
     pub fn next(&mut self) -> Result<Option<Framed>, FramingError> {
-        match self.broken {
-            Some(error) => Err(error),
-            None => self.cut().inspect_err(|error| {
-                self.broken = Some(*error);
-                self.buffer = BytesMut::new();
-            }),
+        if let Some(error) = self.broken {
+            return Err(error);
         }
+        self.cut().or_else(|error| {
+            self.broken = Some(error);
+            let mut rest = std::mem::take(&mut self.buffer);
+            rest.truncate(MAX_MESSAGE);
+            match error {
+                FramingError::TooLarge => Ok(Some(Framed::Message(rest.freeze()))),
+                other => Err(other),
+            }
+        })
     }
 
     fn cut(&mut self) -> Result<Option<Framed>, FramingError> {
@@ -115,7 +123,7 @@ impl StreamFramer {
         }
         let Some(head) = head_len_from(&self.buffer, self.scanned) else {
             self.scanned = self.buffer.len();
-            let full = self.buffer.len() > MAX_MESSAGE;
+            let full = self.buffer.len() >= MAX_MESSAGE;
             return if full { Err(FramingError::TooLarge) } else { Ok(None) };
         };
         let body = content_length(self.buffer.get(..head).unwrap_or_default())?;
@@ -127,34 +135,33 @@ impl StreamFramer {
 }
 
 /// The Content-Length of a head; 0 if it has none, though streams must have one (RFC 3261 §18.3):
-/// most such messages have no body, and a body would be seen as garbage next.
+/// most such messages have no body, and a body would be seen as garbage next. Several that agree are
+/// taken for one.
 fn content_length(head: &[u8]) -> Result<usize, FramingError> {
-    debug_assert!(head_len(head).is_some());
-    let mut headers = Headers::new();
-    let mut is_length = false;
-    for line in head.split(|b| *b == b'\n') {
-        let line = String::from_utf8_lossy(line);
-        if line.starts_with([' ', '\t']) {
-            if is_length {
-                let folded = format!("{} {line}", headers.remove_first("l").unwrap_or_default());
-                headers.push("l", folded);
-            }
+    let mut length = None;
+    for line in parse::lines(head) {
+        let (name, value) = line.split_once(':').unwrap_or_default();
+        let name = name.trim_end_matches([' ', '\t']);
+        if !name.eq_ignore_ascii_case("l") && !name.eq_ignore_ascii_case("Content-Length") {
             continue;
         }
-        let (name, value) = line.split_once(':').unwrap_or_default();
-        let name = name.trim();
-        is_length = name.eq_ignore_ascii_case("l") || name.eq_ignore_ascii_case("Content-Length");
-        if is_length && !headers.get_all("l").any(|known| known == value.trim()) {
-            headers.push("l", value);
+        let value = grammar::long_decimal(grammar::trim(value));
+        let value = value.and_then(|value| usize::try_from(value).ok());
+        match (value, length) {
+            (None, _) => return Err(FramingError::ContentLength),
+            (Some(value), Some(known)) if value != known => {
+                return Err(FramingError::ContentLength);
+            }
+            (value, _) => length = value,
         }
     }
-    let length = headers.content_length().map_err(|_| FramingError::ContentLength)?;
     Ok(length.unwrap_or(0))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::ParseErrorKind;
 
     fn head(length: &str) -> String {
         format!("OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/TCP h\r\n{length}\r\n")
@@ -194,11 +201,40 @@ mod tests {
 
     #[test]
     fn nothing_grows_without_bound() {
-        assert_eq!(feed(head("l: 65500\r\n").as_bytes()).1, Some(FramingError::TooLarge));
-        let endless = format!("OPTIONS sip:h SIP/2.0\r\n{}", "X: y\r\n".repeat(12_000));
-        assert_eq!(feed(endless.as_bytes()).1, Some(FramingError::TooLarge));
-        let no_line = "O".repeat(70_000);
-        assert_eq!(feed(no_line.as_bytes()).1, Some(FramingError::TooLarge));
+        let endless = format!("OPTIONS sip:h SIP/2.0\r\n{}", "X: y\r\n".repeat(30_000));
+        let rest = "f: <sip:a@h>;tag=1\r\nt: <sip:b@h>\r\ni: 1\r\nCSeq: 1 OPTIONS\r\nl: 99999\r\n";
+        for bytes in [head(rest), endless, "O".repeat(90_000)] {
+            let (out, error) = feed(bytes.as_bytes());
+            let [Framed::Message(cut)] = &out[..] else { panic!("{out:?}") };
+            assert!(bytes.as_bytes().starts_with(cut) && cut.len() <= MAX_MESSAGE);
+            assert_eq!(parse_kind(cut), ParseErrorKind::TooLarge);
+            assert_eq!(error, Some(FramingError::TooLarge));
+        }
+        // a number too large for any memory, too
+        let (out, error) = feed(head("l: 4294967295\r\n").as_bytes());
+        assert_eq!((out.len(), error), (1, Some(FramingError::TooLarge)));
+    }
+
+    fn parse_kind(bytes: &Bytes) -> ParseErrorKind {
+        match parse::message(bytes) {
+            // nobody can be answered who has not even sent a start line
+            Err(error) if error.kind == ParseErrorKind::StartLine => ParseErrorKind::TooLarge,
+            Err(error) => error.kind,
+            Ok(message) => panic!("{message:?}"),
+        }
+    }
+
+    #[test]
+    fn a_body_of_64_kilobytes_is_whole() {
+        let message = format!("{}{}", head("l: 65536\r\n"), "x".repeat(65_536));
+        assert_eq!(feed(message.as_bytes()), (vec![Framed::Message(message.into())], None));
+    }
+
+    #[test]
+    fn a_length_in_thousands_of_folds_costs_no_more_than_its_bytes() {
+        let folds = format!("l:{} 3\r\n", "\r\n ".repeat(20_000));
+        let (out, error) = feed(format!("{}abc", head(&folds)).as_bytes());
+        assert_eq!((out.len(), error), (1, None));
     }
 
     #[test]

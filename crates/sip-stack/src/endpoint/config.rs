@@ -40,8 +40,12 @@ pub struct EndpointConfig {
     pub max_udp_request: usize,
     /// Most calls at a time; an INVITE beyond is answered 503.
     pub max_calls: usize,
-    /// Most transactions at a time; a request beyond is answered 503.
+    /// Most transactions at a time, ours and of peers: over UDP each is remembered for 32 s, so this
+    /// is some 6000 requests a second. A request beyond is answered 503.
     pub max_transactions: usize,
+    /// Most bytes held for requests of peers that wait or may be repeated; a request beyond is
+    /// answered 503. Strangers fill this, so it must leave room for the rest of the process.
+    pub max_transaction_bytes: usize,
 }
 
 /// Session timer settings (RFC 4028), in seconds.
@@ -89,7 +93,8 @@ impl EndpointConfig {
             ring_timeout: Duration::from_secs(180),
             max_udp_request: 1300,
             max_calls: 20_000,
-            max_transactions: 100_000,
+            max_transactions: 200_000,
+            max_transaction_bytes: 256 << 20,
         }
     }
 }

@@ -31,7 +31,10 @@ impl Endpoint {
         match self.layer.receive_request(now, &request, &flow, &mut self.tokens) {
             Received::Absorbed => {}
             Received::Ack => self.ack_received(now, &request, &flow),
-            Received::NoRoom => self.refuse_overload(&request, &flow),
+            Received::NoRoom => {
+                self.refuse_stateless(&request, &flow, 503, &[("Retry-After", "10")]);
+            }
+            Received::TooLarge => self.refuse_stateless(&request, &flow, 513, &[]),
             Received::Merged(id) => {
                 let _ = self.respond_status(now, id, 482, "");
             }
@@ -205,10 +208,16 @@ impl Endpoint {
         self.respond_stateless(&response, flow);
     }
 
-    fn refuse_overload(&mut self, request: &Request, flow: &Flow) {
-        let tag = self.tokens.tag();
-        let mut response = build::response_to(request, 503, "", Some(&tag));
-        response.headers.push("Retry-After", 10);
+    fn refuse_stateless(
+        &mut self,
+        request: &Request,
+        flow: &Flow,
+        status: u16,
+        headers: &[(&str, &str)],
+    ) {
+        let tag = self.tokens.tag_of(request);
+        let mut response = build::response_to(request, status, "", Some(&tag));
+        headers.iter().for_each(|(name, value)| response.headers.push(name, value));
         self.respond_stateless(&response, flow);
     }
 

@@ -151,7 +151,9 @@ impl Endpoint {
     ) -> Result<Response, SessionError> {
         let request =
             self.layer.server_request(transaction).ok_or(SessionError::UnknownTransaction)?;
+        let stateless = matches!(status, 401 | 407).then(|| self.tokens.tag_of(request));
         let tag = self.layer.server_to_tag(transaction).filter(|_| status > 100);
+        let tag = stateless.as_deref().or(tag);
         let mut response = build::response_to(request, status, reason, tag);
         if !self.config.user_agent.is_empty() && status > 100 {
             response.headers.push("Server", &self.config.user_agent);

@@ -5,7 +5,7 @@ pub mod build;
 pub mod cpim;
 mod cseq;
 mod dialog_ref;
-mod grammar;
+pub(crate) mod grammar;
 mod headers;
 mod method;
 pub mod multipart;
@@ -34,8 +34,9 @@ pub use via::{MAGIC_COOKIE, Via};
 
 use bytes::Bytes;
 
-/// The most bytes a message may have, body included.
-pub const MAX_MESSAGE: usize = 65_535;
+/// The most bytes a message may have, body included: a body of 64 KB with its headers. A datagram
+/// cannot hold more than 65 535 (RFC 3261 §18.1.1), so only streams come near.
+pub const MAX_MESSAGE: usize = 80 * 1024;
 
 /// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -77,7 +77,9 @@ pub fn message(bytes: &Bytes) -> Result<Message, ParseError> {
 
     let (headers, mut error) = header_lines(lines);
     if !complete {
-        error = Some(ParseErrorKind::Truncated);
+        // what a stream's framer cut off at the limit, or a datagram that was cut on its way
+        let full = bytes.len() >= MAX_MESSAGE;
+        error = Some(if full { ParseErrorKind::TooLarge } else { ParseErrorKind::Truncated });
     }
     if let Start::Request(_, uri) = &start {
         error = uri.as_ref().err().copied().or(error);
@@ -89,7 +91,11 @@ pub fn message(bytes: &Bytes) -> Result<Message, ParseError> {
         (None, Ok(length)) => {
             let rest = bytes.slice(head_len..);
             let length = length.unwrap_or(rest.len());
-            (length <= rest.len()).then(|| rest.slice(..length)).ok_or(ParseErrorKind::Truncated)
+            let short = match length > MAX_MESSAGE.saturating_sub(head_len) {
+                true => ParseErrorKind::TooLarge,
+                false => ParseErrorKind::Truncated,
+            };
+            (length <= rest.len()).then(|| rest.slice(..length)).ok_or(short)
         }
     };
     match (body, start) {
@@ -152,7 +158,7 @@ pub(crate) fn head_len_from(bytes: &[u8], scanned: usize) -> Option<usize> {
 
 /// Cuts a head into lines, folded ones joined by a blank (RFC 3261 §7.3.1). Text that is no UTF-8 is
 /// taken for Latin-1, which old phones put into display names.
-fn lines(head: &[u8]) -> Vec<String> {
+pub(crate) fn lines(head: &[u8]) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for raw in head.split(|b| *b == b'\n') {
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::{Layer, ServerUser, TimerKey};
 use crate::endpoint::{Origin, ServerTransactionId, Transmit, TransmitId};
-use crate::flow::{self, Flow, Target};
-use crate::message::{Method, Request, Response};
+use crate::flow::{self, ConnectionId, Flow, Target};
+use crate::message::{Headers, Method, Request, Response};
 use crate::token::Tokens;
 use crate::transaction::Action;
 use crate::transaction::invite_server::{self, InviteServer};
@@ -74,12 +74,69 @@ pub(super) struct ServerTransaction {
     merge_key: Option<MergeKey>,
     user: ServerUser,
     /// Where responses go.
-    flow: Flow,
-    /// Without its body, which nobody needs to answer it.
+    target: Target,
+    /// The connection the request came on, while it lives.
+    connection: Option<ConnectionId>,
+    /// What is needed to answer it ([`KEPT`]); a stranger's megabytes are not stored for half a
+    /// minute.
     request: Request,
     /// The tag we put into To of every response, so that all of them name one dialog.
     to_tag: String,
     last: Bytes,
+    /// Whether `last` is a 100 that waits whether the owner has something better to say.
+    trying: bool,
+    /// How many bytes are counted for it in [`Layer::kept`].
+    kept: usize,
+}
+
+/// The headers of a request that a response is made of, or that are asked for when it is made.
+const KEPT: [&str; 14] = [
+    "Via",
+    "From",
+    "To",
+    "Call-ID",
+    "CSeq",
+    "Contact",
+    "Record-Route",
+    "RAck",
+    "Require",
+    "Supported",
+    "Session-Expires",
+    "Min-SE",
+    "Allow",
+    "Timestamp",
+];
+
+/// The most bytes of those headers. A request through ten proxies has two thousand.
+const MAX_KEPT: usize = 16 * 1024;
+
+/// What a transaction costs beside its messages, roughly.
+const OVERHEAD: usize = 512;
+
+/// The part of a request that is kept, and its size.
+fn essence(request: &Request) -> (Request, usize) {
+    let headers: Headers = request.headers.iter().filter(|(name, _)| KEPT.contains(name)).collect();
+    let size = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let (method, uri) = (request.method.clone(), request.uri.clone());
+    (Request { method, uri, headers, body: Bytes::new() }, size)
+}
+
+impl ServerTransaction {
+    fn transmit(&self, id: ServerTransactionId) -> Transmit {
+        let (target, bytes) = (self.target.clone(), self.last.clone());
+        Transmit { id: TransmitId(Origin::Server(id)), target, bytes }
+    }
+
+    /// Turns from a connection that is gone to the address and port the client is to be reached at.
+    /// `false` if that has been done, or cannot be.
+    fn leave_connection(&mut self) -> bool {
+        let Target::Flow(flow) = self.target else { return false };
+        let Ok(via) = self.request.headers.via_top() else { return false };
+        if flow.connection.is_some() {
+            self.target = Target::Hop(flow::response_hop(&via, &flow));
+        }
+        flow.connection.is_some()
+    }
 }
 
 /// What a request that has arrived is to the transaction layer.
@@ -95,6 +152,8 @@ pub(crate) enum Received {
     Ack,
     /// There is no room for another transaction.
     NoRoom,
+    /// What would have to be kept of it is too much: answer 513.
+    TooLarge,
 }
 
 impl Layer {
@@ -114,7 +173,11 @@ impl Layer {
         if request.method == Method::Ack {
             return Received::Ack;
         }
-        if !self.has_room() {
+        let (kept_request, size) = essence(request);
+        if size > MAX_KEPT {
+            return Received::TooLarge;
+        }
+        if !self.has_room() || self.kept > self.max_kept {
             return Received::NoRoom;
         }
         let id = ServerTransactionId(self.new_id());
@@ -134,17 +197,22 @@ impl Layer {
         let to_tag = tokens.tag();
         let response_flow =
             request.headers.via_top().map_or(*flow, |via| flow::response_flow(&via, flow));
-        let request = Request { body: Bytes::new(), ..request.clone() };
         self.server_keys.insert(key.clone(), id);
+        self.server_connections.extend(flow.connection.map(|connection| (connection, id)));
+        let kept = size + OVERHEAD;
+        self.kept += kept;
         let transaction = ServerTransaction {
             machine,
             key,
             merge_key,
             user: ServerUser::Owner,
-            flow: response_flow,
-            request,
+            target: Target::Flow(response_flow),
+            connection: flow.connection,
+            request: kept_request,
             to_tag,
             last: Bytes::new(),
+            trying: false,
+            kept,
         };
         self.servers.insert(id, transaction);
         self.run_server(now, id, actions);
@@ -172,7 +240,7 @@ impl Layer {
         }
     }
 
-    /// The request, without its body.
+    /// What was kept of the request; of a request other than INVITE nothing once it is answered.
     pub(crate) fn server_request(&self, id: ServerTransactionId) -> Option<&Request> {
         self.servers.get(&id).map(|t| &t.request)
     }
@@ -195,6 +263,11 @@ impl Layer {
     }
 
     /// Sends a response; `false` if the transaction is over or has had its final response.
+    ///
+    /// A 100 waits until the owner has heard of the request and has not answered it at once (see
+    /// [`poll_trying`](Self::poll_trying)). A challenge ends the transaction: whoever has not shown
+    /// that it is who it says gets one answer to one request, no retransmissions, and no memory of
+    /// ours (RFC 3261 §26.3.2.4, §8.2.7).
     pub(crate) fn respond(
         &mut self,
         now: Instant,
@@ -206,15 +279,37 @@ impl Layer {
         if actions.is_empty() {
             return false;
         }
-        transaction.last = response.to_bytes();
-        if matches!(response.status, 401 | 407) {
-            // Some clients answer a challenge without a new CSeq number; that is no merged request.
-            if let Some(key) = transaction.merge_key.take() {
-                self.merge_keys.remove(&key);
-            }
+        let bytes = response.to_bytes();
+        self.kept = self.kept + bytes.len() - transaction.last.len();
+        transaction.kept = transaction.kept + bytes.len() - transaction.last.len();
+        transaction.last = bytes;
+        transaction.trying = response.status == 100;
+        if transaction.trying {
+            self.trying.push_back(id);
+            return true;
+        }
+        let answered = response.status >= 200;
+        if answered && matches!(transaction.machine, Machine::Other(_)) {
+            transaction.request.headers = Headers::new();
         }
         self.run_server(now, id, actions);
+        if matches!(response.status, 401 | 407) {
+            self.remove_server(id);
+        }
         true
+    }
+
+    /// The next 100 whose transaction has had no other response. To be asked for when nothing else is
+    /// left to send or to tell: who is answered at once needs no 100 (RFC 3261 §17.2.1), and a
+    /// stateless answer must not have one before it (§8.2.7).
+    pub(crate) fn poll_trying(&mut self) -> Option<Transmit> {
+        while let Some(id) = self.trying.pop_front() {
+            let Some(transaction) = self.servers.get_mut(&id) else { continue };
+            if std::mem::take(&mut transaction.trying) {
+                return Some(transaction.transmit(id));
+            }
+        }
+        None
     }
 
     /// Sends the last response again: a 2xx to INVITE without ACK (RFC 3261 §13.3.1.4).
@@ -230,11 +325,27 @@ impl Layer {
         self.run_server(now, id, actions);
     }
 
-    /// The transport could not send a response.
+    /// The transport could not send a response: if it was to go back on a connection, it goes to
+    /// where the client listens (RFC 3261 §18.2.2).
     pub(crate) fn server_send_failed(&mut self, now: Instant, id: ServerTransactionId) {
         let Some(transaction) = self.servers.get_mut(&id) else { return };
+        if transaction.leave_connection() {
+            self.transmits.push_back(transaction.transmit(id));
+            return;
+        }
         let actions = transaction.machine.transport_error();
         self.run_server(now, id, actions);
+    }
+
+    /// A connection is gone: what is still to be answered on it will be answered elsewhere.
+    pub(crate) fn server_connection_closed(&mut self, connection: ConnectionId) {
+        let all =
+            (connection, ServerTransactionId(0))..=(connection, ServerTransactionId(u64::MAX));
+        for (_, id) in self.server_connections.range(all) {
+            if let Some(transaction) = self.servers.get_mut(id) {
+                transaction.leave_connection();
+            }
+        }
     }
 
     fn run_server(&mut self, now: Instant, id: ServerTransactionId, actions: Vec<Action>) {
@@ -242,11 +353,7 @@ impl Layer {
             let Some(transaction) = self.servers.get(&id) else { return };
             match action {
                 Action::Send if !transaction.last.is_empty() => {
-                    self.transmits.push_back(Transmit {
-                        id: TransmitId(Origin::Server(id)),
-                        target: Target::Flow(transaction.flow),
-                        bytes: transaction.last.clone(),
-                    });
+                    self.transmits.push_back(transaction.transmit(id));
                 }
                 Action::Set(timer, after) => {
                     self.timers.set(TimerKey::Server(id, timer), now + after);
@@ -272,6 +379,10 @@ impl Layer {
             if let Some(key) = transaction.merge_key {
                 self.merge_keys.remove(&key);
             }
+            if let Some(connection) = transaction.connection {
+                self.server_connections.remove(&(connection, id));
+            }
+            self.kept = self.kept.saturating_sub(transaction.kept);
         }
     }
 }
