@@ -62,12 +62,12 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-/// Sends on connection `id`, or on one to `remote` (if that is given) when it is gone. An error is to be
-/// reported for the message at once; later failures report themselves.
+/// Sends on connection `id`, or on one to `remote` if that is gone. An error is to be reported for
+/// the message at once; later failures report themselves.
 pub(crate) fn send_on(
     shared: &Arc<Shared>,
     id: Option<ConnectionId>,
-    remote: Option<SocketAddr>,
+    remote: SocketAddr,
     message: Outgoing,
 ) -> Result<(), ()> {
     let message = match id {
@@ -78,7 +78,7 @@ pub(crate) fn send_on(
         },
         None => message,
     };
-    send_to(shared, remote.ok_or(())?, message)
+    send_to(shared, remote, message)
 }
 
 /// Sends on a connection to `remote` if there is one, or connects. An error as in [`send_on`].

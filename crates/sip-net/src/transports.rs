@@ -239,9 +239,7 @@ impl Transports {
             }
             Target::Flow(flow) => {
                 let message = Outgoing { id: Some(id), bytes };
-                // the port a client connected from has nobody to connect to (RFC 3261 §18.2.2)
-                let elsewhere = (!id.is_response()).then_some(flow.remote);
-                tcp::send_on(shared, flow.connection, elsewhere, message)
+                tcp::send_on(shared, flow.connection, flow.remote, message)
             }
             Target::Hop(hop) => shared.send_hop(id, hop, bytes),
         };

@@ -456,26 +456,3 @@ async fn a_message_too_large_for_us_is_answered_before_the_end() {
         answer = ask => assert!(answer.starts_with("SIP/2.0 513 "), "{answer}"),
     }
 }
-
-#[tokio::test]
-async fn a_response_does_not_go_to_the_port_its_client_connected_from() {
-    let (mut ours, here) = bind(Config::default());
-    let mut server = endpoint(here, 4);
-    let mut stream = TcpStream::connect(here).await.unwrap();
-    let request = "OPTIONS sip:b@h SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\nf: <sip:a@h>;tag=1\r\n\
-                   t: <sip:b@h>\r\ni: 1\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let (flow, bytes) = message(&mut ours).await;
-    drop(stream);
-    assert!(matches!(recv(&mut ours).await, Incoming::Closed(_)));
-    server.handle_message(Instant::now(), flow, &bytes);
-    let Some(Output::Event(Event::Request { transaction, .. })) = server.poll_output() else {
-        panic!("no request")
-    };
-    server.respond_status(Instant::now(), transaction, 200, "").unwrap();
-    let Some(Output::Transmit(response)) = server.poll_output() else { panic!("no response") };
-    let id = response.id;
-    ours.send(response);
-    // reported at once, without a try to connect
-    assert!(matches!(ours.try_recv(), Some(Incoming::SendFailed(failed)) if failed == id));
-}

@@ -109,7 +109,6 @@ impl Endpoint {
 
     /// A connection is gone. Calls on it go on by their Contact.
     pub fn handle_flow_closed(&mut self, now: Instant, connection: ConnectionId) {
-        self.layer.server_connection_closed(connection);
         let all = (connection, CallId(0))..=(connection, CallId(u64::MAX));
         let calls: Vec<CallId> = self.connections.range(all).map(|&(_, call)| call).collect();
         for id in calls {

@@ -87,8 +87,8 @@ impl fmt::Display for Hop {
 /// Where bytes are to go.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
-    /// Back along a known path; for TCP on that very connection. If that is gone, a request goes to
-    /// its remote address on a new one, and a response fails (see [`response_hop`]).
+    /// Back along a known path; for TCP on that very connection, or to its remote address on a
+    /// new one if it is gone.
     Flow(Flow),
     /// To a next hop; an open connection to it is used again.
     Hop(Hop),
@@ -133,14 +133,6 @@ pub fn response_flow(via: &Via, flow: &Flow) -> Flow {
     }
     let ip: IpAddr = flow.remote.ip();
     Flow { remote: SocketAddr::new(ip, via.port.unwrap_or(5060)), ..*flow }
-}
-
-/// Where the response to a request with top `via` goes when the connection of `flow`, on which it came,
-/// is gone (RFC 3261 §18.2.2): to where it came from, at the port of sent-by, for there the client
-/// listens. The port it connected from has nobody behind it.
-pub fn response_hop(via: &Via, flow: &Flow) -> Hop {
-    let port = Some(via.port.unwrap_or(5060));
-    Hop { host: Host::Ip(flow.remote.ip()), port, transport: Some(flow.transport) }
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What strangers can make an endpoint send and keep, and where answers go when the way back is gone.
+//! What strangers can make an endpoint send and keep.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test may")]
 
@@ -6,7 +6,7 @@ mod world;
 
 use bytes::Bytes;
 use sip_stack::endpoint::{CallId, Endpoint, Event, Output, Transmit};
-use sip_stack::flow::{ConnectionId, Flow, Target, Transport};
+use sip_stack::flow::{Flow, Target, Transport};
 use sip_stack::message::{Message, Response, parse};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -128,46 +128,4 @@ fn what_is_kept_of_a_request_is_bounded() {
     world.run(Duration::from_secs(40));
     assert!(world.raw(A, peer(), &request("MESSAGE", "z9hG4bK5", "")).is_empty(), "room again");
     world.assert_no_leaks();
-}
-
-#[test]
-fn a_response_whose_connection_is_gone_goes_to_where_the_client_listens() {
-    let flow = Flow {
-        transport: Transport::Tcp,
-        local: "10.0.0.1:5060".parse().unwrap(),
-        remote: peer(),
-        connection: Some(ConnectionId(7)),
-    };
-    // closed before the answer, and found closed when it was to be sent; sent-by with and without port
-    for (told, port) in [(true, Some(5070)), (false, Some(5070)), (true, None), (false, None)] {
-        let mut world = World::new(1);
-        let now = world.now;
-        let sent_by = port.map_or("10.9.9.9".to_owned(), |port| format!("10.9.9.9:{port}"));
-        let invite = request("INVITE", "z9hG4bK1", "")
-            .replace("SIP/2.0/UDP 10.0.0.99:40000", &format!("SIP/2.0/TCP {sent_by};rport"));
-        world.endpoint(A).handle_message(now, flow, &Bytes::from(invite));
-        let call = world.incoming(A);
-        if told {
-            world.endpoint(A).handle_flow_closed(now, ConnectionId(7));
-        }
-        world.endpoint(A).reject(now, call, 486, "", &[]).unwrap();
-        let mut sent = Vec::new();
-        while let Some(output) = world.endpoint(A).poll_output() {
-            let Output::Transmit(transmit) = output else { continue };
-            assert!(transmit.id.is_response());
-            let on_it = matches!(&transmit.target, Target::Flow(f) if f.connection.is_some());
-            if on_it {
-                world.endpoint(A).handle_send_failed(now, transmit.id);
-            } else {
-                sent.push(transmit.target);
-            }
-        }
-        let [Target::Hop(hop)] = &sent[..] else { panic!("{sent:?}") };
-        // not the port it connected from, and not the address it claims
-        assert_eq!((hop.host.ip(), hop.port), (Some(peer().ip()), port.or(Some(5060))));
-        assert_eq!(hop.transport, Some(Transport::Tcp));
-        world.run(Duration::from_secs(40));
-        let _ = world.raw_outputs(A);
-        world.assert_no_leaks();
-    }
 }

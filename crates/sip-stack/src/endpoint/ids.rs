@@ -45,13 +45,6 @@ impl TransmitId {
     pub fn is_request(&self) -> bool {
         matches!(self.0, Origin::Client(..))
     }
-
-    /// Whether it was a response. One whose connection is gone must not go to where the client
-    /// connected from, but be reported, and will be sent to where the client listens.
-    #[must_use]
-    pub fn is_response(self) -> bool {
-        matches!(self.0, Origin::Server(_))
-    }
 }
 
 /// Whose transmission it was.

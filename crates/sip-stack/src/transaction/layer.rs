@@ -5,7 +5,7 @@ mod clients;
 mod failover;
 mod servers;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use super::key::{ClientKey, MergeKey, ServerKey};
@@ -13,7 +13,6 @@ use super::timers::{Timer, TimerTable, TimerValues};
 use crate::endpoint::{
     Alive, CallId, ClientTransactionId, EndpointConfig, Failure, ServerTransactionId, Transmit,
 };
-use crate::flow::ConnectionId;
 use crate::message::{Host, Response};
 use crate::token::Tokens;
 
@@ -88,8 +87,6 @@ pub(crate) struct Layer {
     servers: BTreeMap<ServerTransactionId, ServerTransaction>,
     server_keys: BTreeMap<ServerKey, ServerTransactionId>,
     merge_keys: BTreeMap<MergeKey, ServerTransactionId>,
-    /// Which requests came on which connection.
-    server_connections: BTreeSet<(ConnectionId, ServerTransactionId)>,
     /// Requests whose 100 has not been sent yet.
     trying: VecDeque<ServerTransactionId>,
     /// Bytes held for requests of peers, roughly, and how many they may be.
@@ -114,7 +111,6 @@ impl Layer {
             servers: BTreeMap::new(),
             server_keys: BTreeMap::new(),
             merge_keys: BTreeMap::new(),
-            server_connections: BTreeSet::new(),
             trying: VecDeque::new(),
             kept: 0,
             max_kept: config.max_transaction_bytes,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Layer, ServerUser, TimerKey};
 use crate::endpoint::{Origin, ServerTransactionId, Transmit, TransmitId};
-use crate::flow::{self, ConnectionId, Flow, Target};
+use crate::flow::{self, Flow, Target};
 use crate::message::{Headers, Method, Request, Response};
 use crate::token::Tokens;
 use crate::transaction::Action;
@@ -74,9 +74,7 @@ pub(super) struct ServerTransaction {
     merge_key: Option<MergeKey>,
     user: ServerUser,
     /// Where responses go.
-    target: Target,
-    /// The connection the request came on, while it lives.
-    connection: Option<ConnectionId>,
+    flow: Flow,
     /// What is needed to answer it ([`KEPT`]); a stranger's megabytes are not stored for half a
     /// minute.
     request: Request,
@@ -123,19 +121,8 @@ fn essence(request: &Request) -> (Request, usize) {
 
 impl ServerTransaction {
     fn transmit(&self, id: ServerTransactionId) -> Transmit {
-        let (target, bytes) = (self.target.clone(), self.last.clone());
+        let (target, bytes) = (Target::Flow(self.flow), self.last.clone());
         Transmit { id: TransmitId(Origin::Server(id)), target, bytes }
-    }
-
-    /// Turns from a connection that is gone to the address and port the client is to be reached at.
-    /// `false` if that has been done, or cannot be.
-    fn leave_connection(&mut self) -> bool {
-        let Target::Flow(flow) = self.target else { return false };
-        let Ok(via) = self.request.headers.via_top() else { return false };
-        if flow.connection.is_some() {
-            self.target = Target::Hop(flow::response_hop(&via, &flow));
-        }
-        flow.connection.is_some()
     }
 }
 
@@ -198,7 +185,6 @@ impl Layer {
         let response_flow =
             request.headers.via_top().map_or(*flow, |via| flow::response_flow(&via, flow));
         self.server_keys.insert(key.clone(), id);
-        self.server_connections.extend(flow.connection.map(|connection| (connection, id)));
         let kept = size + OVERHEAD;
         self.kept += kept;
         let transaction = ServerTransaction {
@@ -206,8 +192,7 @@ impl Layer {
             key,
             merge_key,
             user: ServerUser::Owner,
-            target: Target::Flow(response_flow),
-            connection: flow.connection,
+            flow: response_flow,
             request: kept_request,
             to_tag,
             last: Bytes::new(),
@@ -325,27 +310,11 @@ impl Layer {
         self.run_server(now, id, actions);
     }
 
-    /// The transport could not send a response: if it was to go back on a connection, it goes to
-    /// where the client listens (RFC 3261 §18.2.2).
+    /// The transport could not send a response.
     pub(crate) fn server_send_failed(&mut self, now: Instant, id: ServerTransactionId) {
         let Some(transaction) = self.servers.get_mut(&id) else { return };
-        if transaction.leave_connection() {
-            self.transmits.push_back(transaction.transmit(id));
-            return;
-        }
         let actions = transaction.machine.transport_error();
         self.run_server(now, id, actions);
-    }
-
-    /// A connection is gone: what is still to be answered on it will be answered elsewhere.
-    pub(crate) fn server_connection_closed(&mut self, connection: ConnectionId) {
-        let all =
-            (connection, ServerTransactionId(0))..=(connection, ServerTransactionId(u64::MAX));
-        for (_, id) in self.server_connections.range(all) {
-            if let Some(transaction) = self.servers.get_mut(id) {
-                transaction.leave_connection();
-            }
-        }
     }
 
     fn run_server(&mut self, now: Instant, id: ServerTransactionId, actions: Vec<Action>) {
@@ -378,9 +347,6 @@ impl Layer {
             self.server_keys.remove(&transaction.key);
             if let Some(key) = transaction.merge_key {
                 self.merge_keys.remove(&key);
-            }
-            if let Some(connection) = transaction.connection {
-                self.server_connections.remove(&(connection, id));
             }
             self.kept = self.kept.saturating_sub(transaction.kept);
         }
