@@ -12,7 +12,7 @@
 mod core;
 
 pub use crate::core::{
-    Account, AccountError, Accounts, CommandId, ConferenceName, Counters, GuardNumbers, Guests,
-    Input, Network, Output, Protection, Registrar, Settings, StoreCommand, StoredBinding,
-    StoredFlow, WallClock,
+    Account, AccountError, Accounts, Chart, CommandId, ConferenceName, Counters, Examination,
+    GuardNumbers, Guests, Input, Network, Output, Protection, Registrar, Settings, StoreCommand,
+    StoredBinding, StoredFlow, WallClock,
 };

@@ -489,3 +489,33 @@ fn a_guest_may_not_use_a_name_that_looks_like_an_account() {
     bob.uri = format!("sip:room@{SERVER}");
     assert_eq!(bob.ask(&mut Lab::new(), "INVITE", "", OFFER).status, 403);
 }
+
+#[test]
+fn the_doctor_knows_what_signalling_knows() {
+    let mut lab = Lab::new();
+    lab.willing = false;
+    let mut phone = guest(5070);
+    phone.send(&mut lab, "INVITE", "User-Agent: Toaster/7\r\n", OFFER);
+    let waiting = lab.registrar.examine("room").unwrap();
+    assert_eq!(waiting.members[0].findings, ["the INVITE waits for the media mixer"]);
+    lab.mixer_agrees();
+    phone.learn(&last_response(lab.take(5070)));
+    let answered = lab.registrar.examine(&waiting.conference).unwrap();
+    assert!(answered.members[0].findings[0].starts_with("no ACK has come for our 200"));
+    phone.ack(&mut lab, "");
+
+    let call_id = answered.members[0].call_id.clone();
+    for patient in ["room", &waiting.conference, &call_id, &waiting.members[0].leg] {
+        let found = lab.registrar.examine(patient).unwrap();
+        assert_eq!((found.name.as_str(), found.members.len()), ("room", 1), "{patient}");
+        let member = &found.members[0];
+        assert!(member.findings.is_empty(), "{member:?}");
+        assert_eq!(
+            member.facts,
+            ["guest from 127.0.0.1, SIP from 127.0.0.1:5070 by UDP", "user agent: Toaster/7"]
+        );
+    }
+    for unknown in ["rooms", "", "nobody@nowhere"] {
+        assert_eq!(lab.registrar.examine(unknown), None);
+    }
+}

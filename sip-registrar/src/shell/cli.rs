@@ -9,7 +9,7 @@ use super::account::AccountCommand;
 /// SIP registrar and conference focus of Parley.
 ///
 /// Started without arguments it takes calls on 127.0.0.1:5060 (UDP and TCP), finds the media mixer on
-/// 127.0.0.1:7050 whenever that is there, and serves /healthz and /metrics on 127.0.0.1:8060.
+/// 127.0.0.1:7050 whenever that is there, and serves /healthz, /metrics and /doctor on 127.0.0.1:8060.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
@@ -34,6 +34,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AccountCommand,
     },
+    /// Why somebody is not heard or seen; asks the running service.
+    #[command(after_help = DOCTOR_HELP)]
+    Doctor {
+        /// A conference by its name, or one member of it by the Call-ID of its dialog.
+        #[arg(value_name = "CALL|CONFERENCE")]
+        patient: String,
+    },
 }
 
 const AFTER_HELP: &str = "\
@@ -46,12 +53,25 @@ Accounts:
   sip-registrar account add alice                   asks for a password
   sip-registrar account --help
 
+Somebody is not heard or seen:
+  sip-registrar doctor NAME                         says why, for everybody in the conference NAME
+
 Other addresses, limits, where things are kept:
   sip-registrar --print-config > registrar.toml     then edit it
   sip-registrar --config registrar.toml
 
 More of what happens:
   RUST_LOG=debug sip-registrar";
+
+const DOCTOR_HELP: &str = "\
+Examples:
+  sip-registrar doctor standup                          everybody in the conference standup
+  sip-registrar doctor 3848276298220188511@host         the member whose dialog has this Call-ID
+  curl http://127.0.0.1:8060/doctor/standup             the same over HTTP
+  curl -H 'Accept: application/json' http://127.0.0.1:8060/doctor/standup
+
+Lines that begin with ! say what is wrong. The media of two-party calls does not pass the mixer: nothing is known
+about it here.";
 
 const ACCOUNT_HELP: &str = "\
 Examples:

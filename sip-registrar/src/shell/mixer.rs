@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mixer_control::proto::mixer_client::MixerClient;
-use mixer_control::{MixerEvent, MixerRequest, proto};
+use mixer_control::{LegHealth, MixerError, MixerEvent, MixerRequest, proto};
 use sip_registrar::{CommandId, Input};
 use tokio::sync::mpsc;
 use tonic::transport::{Channel, Endpoint};
@@ -41,6 +41,11 @@ impl Mixer {
         let client = MixerClient::new(channel);
         tokio::spawn(follow_events(client.clone(), focus, inputs.clone()));
         Ok(Mixer { client, deadline, inputs })
+    }
+
+    /// Asks how the media of a conference is doing.
+    pub(crate) async fn doctor(&self, conference: &str) -> Result<Vec<LegHealth>, MixerError> {
+        mixer_control::doctor(self.client.clone(), conference, None, self.deadline).await
     }
 
     /// Sends a command; its reply arrives as an input.

@@ -5,6 +5,7 @@ mod account;
 mod cli;
 mod config;
 mod descriptors;
+mod doctor;
 mod http;
 mod mixer;
 mod run;
@@ -34,6 +35,7 @@ pub(crate) fn main() -> ExitCode {
     let done = config.and_then(|config| match arguments.command {
         None => run::run(config),
         Some(Command::Account { command }) => account::run(&config, command),
+        Some(Command::Doctor { patient }) => doctor::ask(&config, &patient),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -78,12 +78,12 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         inputs,
     )?;
     let (questions, from_http) = mpsc::channel(16);
-    tokio::spawn(http::serve(http, Board(questions)));
+    tokio::spawn(http::serve(http, Board(questions), mixer.clone()));
 
     for address in &bound {
         tracing::info!("SIP on {address}, UDP and TCP");
     }
-    tracing::info!("/healthz and /metrics on http://{}", config.http.listen);
+    tracing::info!("/healthz, /metrics and /doctor on http://{}", config.http.listen);
     for line in what_to_dial {
         tracing::info!("{line}");
     }
@@ -166,12 +166,19 @@ impl Loop {
         tokio::select! {
             incoming = self.transports.recv() => self.take_in(incoming),
             Some(input) = self.from_mixer.recv() => self.handle(input),
-            Some(question) = self.from_http.recv() => {
-                // Who asked may have gone.
-                let _ = question.send(self.numbers());
-            }
+            Some(question) = self.from_http.recv() => self.answer(question),
             Some(rows) = self.accounts_changed.recv() => self.take_accounts(&rows),
             () = sleep => {}
+        }
+    }
+
+    /// Who asked may have gone: that is no failure.
+    fn answer(&self, question: Question) {
+        match question {
+            Question::Numbers(answer) => drop(answer.send(self.numbers())),
+            Question::Examine(patient, answer) => {
+                drop(answer.send(self.registrar.examine(&patient)));
+            }
         }
     }
 

@@ -84,6 +84,11 @@ impl Directory {
         self.by_id.get(id).and_then(|name| self.by_name.get(name))
     }
 
+    /// The name of the conference that has this id at the mixer.
+    pub(crate) fn name_of(&self, id: &str) -> Option<&ConferenceName> {
+        self.by_id.get(id)
+    }
+
     /// Forgets a conference; the last member has left.
     pub(crate) fn close(&mut self, name: &ConferenceName) -> Option<Focus> {
         let focus = self.by_name.remove(name)?;

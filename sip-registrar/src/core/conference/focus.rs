@@ -50,6 +50,11 @@ impl Focus {
         self.members.get_mut(&call)
     }
 
+    /// All members, those on the way in included.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (CallId, &Member)> {
+        self.members.iter().map(|(call, member)| (*call, member))
+    }
+
     /// Whose media this leg is.
     pub(crate) fn call_of(&self, leg: &str) -> Option<CallId> {
         self.by_leg.get(leg).copied()

@@ -13,6 +13,7 @@ use sip_stack::message::{NameAddr, Reason, Request};
 use super::directory::Full;
 use super::member::{Member, Session};
 use super::name::{ConferenceName, sanitise_display_name};
+use crate::core::doctor::Provenance;
 use crate::core::identity::Identity;
 use crate::core::mixer::{Pending, Purpose};
 use crate::core::registrar::{Registrar, Role};
@@ -59,6 +60,7 @@ impl Registrar {
             Member {
                 leg: leg.leg.clone(),
                 identity,
+                provenance: Provenance::of(request, flow),
                 display_name: display_name.clone(),
                 contact,
                 sdp: DialogSdp::new("-", session_id, flow.local.ip()),

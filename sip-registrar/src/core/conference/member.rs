@@ -3,6 +3,7 @@
 use sdp::{DialogSdp, SessionDescription};
 use sip_stack::message::NameAddr;
 
+use crate::core::doctor::Provenance;
 use crate::core::identity::Identity;
 
 /// A person as the focus sees it. The same user twice is two members: two devices.
@@ -12,6 +13,8 @@ pub(crate) struct Member {
     pub(crate) leg: String,
     /// Who it is.
     pub(crate) identity: Identity,
+    /// Where its INVITE came from.
+    pub(crate) provenance: Provenance,
     /// What the others are shown.
     pub(crate) display_name: String,
     /// Contact of the focus in this dialog: the conference URI with `;isfocus` (RFC 4579 §4.1).

@@ -13,4 +13,5 @@ mod reoffer;
 pub(crate) use directory::{Creator, Directory};
 pub(crate) use focus::Focus;
 pub(crate) use join::description_of;
+pub(crate) use member::{Member, Session};
 pub use name::ConferenceName;

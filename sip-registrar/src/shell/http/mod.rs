@@ -1,4 +1,4 @@
-//! `/healthz` and `/metrics` (Prometheus text).
+//! `/healthz`, `/metrics` (Prometheus text) and `/doctor/…`.
 
 mod server;
 
@@ -10,14 +10,22 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use sip_registrar::Counters;
+use sip_registrar::{Counters, Examination};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::shell::doctor;
+use crate::shell::mixer::Mixer;
 use crate::shell::store::KeeperNumbers;
 
-/// Asks the loop for its numbers.
-pub(crate) type Question = oneshot::Sender<Numbers>;
+/// Something the loop is asked.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// Its numbers.
+    Numbers(oneshot::Sender<Numbers>),
+    /// What it knows about a conference or a member.
+    Examine(String, oneshot::Sender<Option<Examination>>),
+}
 
 /// The numbers of this moment.
 #[derive(Debug, Default)]
@@ -38,9 +46,19 @@ pub(crate) struct Board(pub(crate) mpsc::Sender<Question>);
 impl Board {
     /// The numbers of this moment; `None` if the loop does not answer.
     async fn get(&self) -> Option<Numbers> {
-        let (question, answer) = oneshot::channel();
+        self.ask(Question::Numbers).await
+    }
+
+    /// What signalling knows about a conference or a member, if there is such a one; the outer `None` if the loop does
+    /// not answer.
+    pub(crate) async fn examine(&self, patient: String) -> Option<Option<Examination>> {
+        self.ask(|answer| Question::Examine(patient, answer)).await
+    }
+
+    async fn ask<T>(&self, question: impl FnOnce(oneshot::Sender<T>) -> Question) -> Option<T> {
+        let (sender, answer) = oneshot::channel();
         let asked = async {
-            self.0.send(question).await.ok()?;
+            self.0.send(question(sender)).await.ok()?;
             answer.await.ok()
         };
         tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
@@ -48,11 +66,15 @@ impl Board {
 }
 
 /// Serves until the process ends.
-pub(crate) async fn serve(listener: TcpListener, board: Board) {
+pub(crate) async fn serve(listener: TcpListener, board: Board, mixer: Mixer) {
+    let examine = Router::new()
+        .route("/doctor/{*patient}", get(doctor::serve))
+        .with_state((board.clone(), mixer));
     let app = Router::new()
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
-        .with_state(board);
+        .with_state(board)
+        .merge(examine);
     server::serve(listener, app).await;
 }
 

@@ -1,0 +1,116 @@
+//! What signalling knows about the members of a conference, for whoever looks for lost media.
+
+use std::net::SocketAddr;
+
+use serde::Serialize;
+use sip_stack::endpoint::CallId;
+use sip_stack::flow::Flow;
+use sip_stack::message::Request;
+
+use super::conference::{ConferenceName, Focus, Member, Session};
+use super::registrar::Registrar;
+
+/// Longer product names say nothing more.
+const MAX_USER_AGENT: usize = 120;
+
+/// Where a member's INVITE came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Provenance {
+    call_id: String,
+    source: SocketAddr,
+    transport: &'static str,
+    user_agent: String,
+}
+
+impl Provenance {
+    pub(crate) fn of(request: &Request, flow: &Flow) -> Self {
+        let user_agent = request.headers.get("User-Agent").unwrap_or_default();
+        let printable = user_agent.chars().filter(|c| !c.is_control());
+        Provenance {
+            call_id: request.headers.call_id().unwrap_or_default().to_owned(),
+            source: flow.remote,
+            transport: if flow.connection.is_some() { "TCP" } else { "UDP" },
+            user_agent: printable.take(MAX_USER_AGENT).collect(),
+        }
+    }
+}
+
+/// One member as signalling sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Chart {
+    /// What the others are shown.
+    pub display_name: String,
+    /// Name of its media at the mixer.
+    pub leg: String,
+    /// Call-ID of its dialog.
+    pub call_id: String,
+    /// What is wrong, in plain sentences; empty when nothing is.
+    pub findings: Vec<String>,
+    /// What is known: who it is, from where, with what.
+    pub facts: Vec<String>,
+}
+
+/// A conference, or one member of it, as signalling sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Examination {
+    /// Its name.
+    pub name: String,
+    /// What the mixer calls it.
+    pub conference: String,
+    /// Its members, or the one that was asked for.
+    pub members: Vec<Chart>,
+}
+
+impl Registrar {
+    /// What signalling knows about a conference, by its name or by what the mixer calls it, or about one member, by
+    /// Call-ID or by its leg. `None` when there is no such thing.
+    #[must_use]
+    pub fn examine(&self, patient: &str) -> Option<Examination> {
+        let found = ConferenceName::parse(patient).and_then(|name| self.directory.get(&name));
+        if let Some(focus) = found.or_else(|| self.directory.by_id(patient)) {
+            return Some(self.examination(focus, focus.members().map(|(call, _)| call)));
+        }
+        self.directory.iter().find_map(|focus| {
+            let is_meant = |m: &Member| m.provenance.call_id == patient || m.leg == patient;
+            let (call, _) = focus.members().find(|(_, member)| is_meant(member))?;
+            Some(self.examination(focus, std::iter::once(call)))
+        })
+    }
+
+    fn examination(&self, focus: &Focus, calls: impl Iterator<Item = CallId>) -> Examination {
+        let name = self.directory.name_of(focus.id()).map(ToString::to_string);
+        let members = calls.filter_map(|call| focus.member(call)).map(chart).collect();
+        Examination { name: name.unwrap_or_default(), conference: focus.id().to_owned(), members }
+    }
+}
+
+fn chart(member: &Member) -> Chart {
+    let Provenance { call_id, source, transport, user_agent } = &member.provenance;
+    let mut findings = Vec::new();
+    let waits = match member.session {
+        Session::Joining => Some("the INVITE waits for the media mixer"),
+        Session::AwaitAck => Some(
+            "no ACK has come for our 200: the member does not get it, or its ACK does not get here (Contact, Record-Route, NAT)",
+        ),
+        Session::AwaitAnswer => Some("no ACK has come that answers our offer"),
+        Session::Stable => None,
+        Session::Reoffering | Session::Offering | Session::Accepting => {
+            Some("a change of the session is under way")
+        }
+    };
+    findings.extend(waits.map(str::to_owned));
+    let mut facts = vec![format!("{}, SIP from {source} by {transport}", member.identity)];
+    if !user_agent.is_empty() {
+        facts.push(format!("user agent: {user_agent}"));
+    }
+    if member.refuses_key_frame {
+        facts.push("refuses to make key frames when asked by INFO".to_owned());
+    }
+    Chart {
+        display_name: member.display_name.clone(),
+        leg: member.leg.clone(),
+        call_id: call_id.clone(),
+        findings,
+        facts,
+    }
+}
