@@ -6,8 +6,10 @@ mod lab;
 use std::time::Duration;
 
 use lab::{Lab, Phone, last_response, settings};
-use sip_registrar::Guests;
-use sip_stack::message::{Host, Message};
+use sip_registrar::{Guests, Input};
+use sip_stack::auth::Credentials;
+use sip_stack::message::{Host, Message, parse};
+use sip_stack::token::Tokens;
 
 fn alice(port: u16) -> Phone {
     let mut phone = Phone::new("alice", port).with_password("wonderland");
@@ -66,18 +68,84 @@ fn bindings_are_removed_one_by_one_and_all_at_once() {
     assert_eq!(response.status, 200);
     assert_eq!(contacts(&response), ["<sip:a@127.0.0.1:7000>;expires=3600"]);
 
-    let star = |phone: &mut Phone, expires: &str| {
-        let text = phone.text("REGISTER", &format!("Expires: {expires}\r\n"), "");
-        text.replace("Contact: <sip:alice@127.0.0.1:5070>", "Contact: *")
+    // Star needs Expires: 0 and stands alone (RFC 3261 §10.3 step 6).
+    let mut star = alice(5071);
+    star.contact = "*".to_owned();
+    for (headers, status) in [
+        ("", 400),
+        ("Expires: 60\r\n", 400),
+        ("Expires: 0\r\nContact: <sip:a@127.0.0.1:7000>\r\n", 400),
+        ("Expires: 0\r\n", 200),
+    ] {
+        assert_eq!(lab.counters().bindings, 1);
+        let response = star.ask(&mut lab, "REGISTER", headers, "");
+        assert_eq!(response.status, status, "{headers}");
+        assert!(contacts(&response).is_empty());
+    }
+    assert_eq!(lab.counters().bindings, 0);
+}
+
+#[test]
+fn a_question_changes_nothing_and_lists_what_there_is() {
+    let mut lab = Lab::new();
+    let mut phone = alice(5070);
+    phone.contact = "<sip:a@127.0.0.1:5070>;q=0.7;expires=90;methods=\"INVITE, BYE\"".to_owned();
+    assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 200);
+    // Without a Contact at all.
+    let mut asking = alice(5071);
+    let challenge = last_response(asking.send(&mut lab, "REGISTER", "", ""));
+    let bytes = bytes::Bytes::from(asking.text("REGISTER", "", ""));
+    let Ok(Message::Request(mut request)) = parse::message(&bytes) else {
+        unreachable!("a request of ours")
     };
-    // Star needs Expires: 0 (RFC 3261 §10.3 step 6). The check comes after the digest, so it is
-    // seen with credentials only.
-    let text = star(&mut phone, "60");
-    lab.receive(phone.flow, &text);
-    assert_eq!(last_response(lab.take(5070)).status, 401);
-    let mixed = "Contact: *\r\nExpires: 0\r\n";
-    assert_eq!(phone.ask(&mut lab, "REGISTER", mixed, "").status, 400);
-    assert_eq!(lab.counters().bindings, 1);
+    request.headers.remove("Contact");
+    let mut credentials = Credentials::new("alice", "wonderland");
+    credentials.answer(&challenge, &mut request, &mut Tokens::new([5; 32])).unwrap();
+    lab.input(Input::Sip { flow: asking.flow, bytes: request.to_bytes() });
+    let response = last_response(lab.take(5071));
+    assert_eq!(response.status, 200);
+    let held = "<sip:a@127.0.0.1:5070>;q=0.7;methods=\"INVITE, BYE\";expires=90";
+    assert_eq!(contacts(&response), [held]);
+}
+
+#[test]
+fn an_older_request_fails_as_a_whole() {
+    let mut lab = Lab::new();
+    let mut phone = alice(5070);
+    assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 200);
+    assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 200);
+    // The same Call-ID and lower numbers, in transactions of their own.
+    phone.cseq = 0;
+    phone.from = phone.from.replace("tag=", "tag=late");
+    let more = "Contact: <sip:a@127.0.0.1:7000>\r\n";
+    assert_eq!(phone.ask(&mut lab, "REGISTER", more, "").status, 500);
+    assert_eq!(lab.counters().bindings, 1, "the contact that was not known is not added either");
+    phone.call_id = "after-a-restart".to_owned();
+    phone.cseq = 0;
+    assert_eq!(phone.ask(&mut lab, "REGISTER", more, "").status, 200);
+    assert_eq!(lab.counters().bindings, 2);
+}
+
+#[test]
+fn one_contact_that_is_too_brief_fails_the_whole_request() {
+    let mut lab = Lab::new();
+    let more = "Contact: <sip:a@127.0.0.1:7000>;expires=59\r\n";
+    assert_eq!(alice(5070).ask(&mut lab, "REGISTER", more, "").status, 423);
+    assert_eq!(lab.counters().bindings, 0);
+    let just = "Contact: <sip:a@127.0.0.1:7000>;expires=60\r\n";
+    assert_eq!(alice(5071).ask(&mut lab, "REGISTER", just, "").status, 200);
+    // What cannot be read means an hour (RFC 3261 §20.10).
+    let odd = "Contact: <sip:a@127.0.0.1:7000>;expires=soon\r\n";
+    let response = alice(5072).ask(&mut lab, "REGISTER", odd, "");
+    assert!(contacts(&response).iter().any(|c| c.ends_with("7000>;expires=3600")));
+}
+
+#[test]
+fn what_is_kept_for_hours_is_not_endless() {
+    let mut lab = Lab::new();
+    let long = format!("Contact: <sip:a@127.0.0.1:7000;x={}>\r\n", "y".repeat(3000));
+    assert_eq!(alice(5070).ask(&mut lab, "REGISTER", &long, "").status, 400);
+    assert_eq!(lab.counters().bindings, 0);
 }
 
 #[test]
@@ -122,6 +190,9 @@ fn another_domain_is_not_served_where_ours_are_named() {
     let mut phone = alice(5070);
     phone.to = "<sip:alice@elsewhere.net>".to_owned();
     assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 404);
+    let mut lost = alice(5071);
+    lost.uri = "sip:elsewhere.net".to_owned();
+    assert_eq!(lost.ask(&mut lab, "REGISTER", "", "").status, 404);
     for host in ["example.org", "EXAMPLE.org", "127.0.0.1", "192.0.2.9", "203.0.113.1"] {
         phone.to = format!("<sip:alice@{host}>");
         assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 200, "{host}");

@@ -12,7 +12,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -81,6 +81,7 @@ impl Home {
 struct Service {
     child: Child,
     sip: SocketAddr,
+    log: Arc<Mutex<String>>,
 }
 
 impl Service {
@@ -88,16 +89,19 @@ impl Service {
         let mut child = home.command().stderr(Stdio::piped()).spawn().expect("the program");
         let log = BufReader::new(child.stderr.take().unwrap());
         let (found, address) = mpsc::channel();
+        let said = Arc::new(Mutex::new(String::new()));
+        let lines = Arc::clone(&said);
         std::thread::spawn(move || {
             // Reads on, for a full pipe would stop the service.
             for line in log.lines().map_while(Result::ok) {
+                *lines.lock().unwrap() += &format!("{line}\n");
                 if let Some((_, rest)) = line.split_once("SIP on ") {
                     let _ = found.send(rest.split(',').next().unwrap().parse().unwrap());
                 }
             }
         });
         let sip = address.recv_timeout(PATIENCE).expect("it says where it listens");
-        Service { child, sip }
+        Service { child, sip, log: said }
     }
 
     fn end(mut self, signal: Signal) {
@@ -332,4 +336,17 @@ fn a_store_that_cannot_be_used_ends_it_with_a_word() {
     assert_eq!(second.status.code(), Some(74));
     assert!(String::from_utf8_lossy(&second.stderr).contains("another registrar"));
     service.end(Signal::TERM);
+}
+
+#[test]
+fn a_failed_login_is_the_line_that_fail2ban_knows() {
+    let home = Home::new("fail2ban");
+    let service = Service::start(&home);
+    let mut mallory = Phone::new("mallory", "hunter2");
+    assert_eq!(mallory.register(service.sip, "600"), 401);
+    // docs/fail2ban/filter.d.conf looks for this, and for nothing before it but the time.
+    let promised = "Z  WARN authentication failed source=127.0.0.1 transport=UDP method=REGISTER \
+                    user=\"mallory\"\n";
+    eventually("the line is written", || service.log.lock().unwrap().contains(promised));
+    assert!(!service.log.lock().unwrap().contains("hunter2"));
 }
