@@ -13,9 +13,16 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, trace};
+
+/// Who wanted the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opened {
+    ByUs,
+    ByPeer,
+}
 
 /// How much is read at once.
 const READ: usize = 16 * 1024;
@@ -29,6 +36,7 @@ pub(crate) async fn run(
     shared: Arc<Shared>,
     id: ConnectionId,
     stream: TcpStream,
+    opened: Opened,
     mut queue: mpsc::Receiver<Outgoing>,
 ) {
     let mut pending = Pending::default();
@@ -37,9 +45,12 @@ pub(crate) async fn run(
             // small messages must not wait for each other's acknowledgement
             let _ = stream.set_nodelay(true);
             let (reader, writer) = stream.into_split();
+            let (heard, news) = watch::channel(());
+            let quiet = shared.config.keep_alive.filter(|_| opened == Opened::ByUs);
             tokio::select! {
-                end = read(&shared, flow, reader) => end,
+                end = read(&shared, flow, reader, &heard, quiet.is_some()) => end,
                 end = write(&shared, writer, &mut queue, &mut pending) => end,
+                end = keep_alive(&shared, id, quiet, news) => end,
             }
         }
         Err(error) => Err(error),
@@ -100,7 +111,42 @@ fn flow(id: ConnectionId, stream: &TcpStream) -> io::Result<Flow> {
     })
 }
 
-async fn read(shared: &Shared, flow: Flow, mut reader: OwnedReadHalf) -> io::Result<()> {
+/// Keeps a connection open through NATs and notices when it has died (RFC 5626 §4.4.1): after `quiet`
+/// without a byte from the peer, a little earlier at random, asks for one. Only a peer that has answered
+/// before is taken for dead when it does not: one that knows no keep-alives never answers.
+async fn keep_alive(
+    shared: &Shared,
+    id: ConnectionId,
+    quiet: Option<Duration>,
+    mut heard: watch::Receiver<()>,
+) -> io::Result<()> {
+    let Some(quiet) = quiet else { return std::future::pending().await };
+    let mut answers = false;
+    loop {
+        let wait = quiet.mul_f64(rand::random_range(0.8..=1.0));
+        if timeout(wait, heard.changed()).await.is_ok() {
+            continue;
+        }
+        let ping = Outgoing { id: None, bytes: Bytes::from_static(PING) };
+        let _ = shared.table().queue(id, ping);
+        match timeout(shared.config.pong_timeout, heard.changed()).await {
+            Ok(_) => answers = true,
+            Err(error) if answers => return Err(error.into()),
+            Err(_) => {}
+        }
+    }
+}
+
+/// A double CRLF (RFC 5626 §3.5.1).
+const PING: &[u8] = b"\r\n\r\n";
+
+async fn read(
+    shared: &Shared,
+    flow: Flow,
+    mut reader: OwnedReadHalf,
+    heard: &watch::Sender<()>,
+    asks: bool,
+) -> io::Result<()> {
     let Some(id) = flow.connection else { return Ok(()) };
     let mut framer = StreamFramer::new();
     let mut buffer = BytesMut::with_capacity(READ);
@@ -113,6 +159,7 @@ async fn read(shared: &Shared, flow: Flow, mut reader: OwnedReadHalf) -> io::Res
         if n == 0 {
             return Ok(());
         }
+        heard.send_replace(());
         framer.push(&buffer);
         loop {
             let framed = match framer.next() {
@@ -135,6 +182,8 @@ async fn read(shared: &Shared, flow: Flow, mut reader: OwnedReadHalf) -> io::Res
                     // waits for a busy owner, which in the end slows the peer down
                     shared.tell(Incoming::Message { flow, bytes }).await;
                 }
+                // only who opened a connection asks; what looks like it here are two answers
+                Framed::Ping if asks => {}
                 Framed::Ping => {
                     let pong = Outgoing { id: None, bytes: Bytes::from_static(PONG) };
                     // a peer that does not read needs no pong

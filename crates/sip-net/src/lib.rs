@@ -16,4 +16,5 @@ mod throttle;
 mod transports;
 mod udp;
 
+pub use resolve::servers_of as resolve;
 pub use transports::{Config, Incoming, Transports};

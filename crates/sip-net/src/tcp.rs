@@ -1,6 +1,6 @@
 //! TCP: listening, and connecting on demand.
 
-use crate::connection;
+use crate::connection::{self, Opened};
 use crate::table::{Outgoing, Queued};
 use crate::throttle::Throttle;
 use crate::transports::{Incoming, Shared};
@@ -47,7 +47,9 @@ pub(crate) async fn accept(shared: Arc<Shared>, listener: TcpListener) {
                     continue;
                 };
                 debug!(%remote, connection = id.0, "accepted a connection");
-                tokio::spawn(connection::run(Arc::clone(&shared), id, stream, reader));
+                let served =
+                    connection::run(Arc::clone(&shared), id, stream, Opened::ByPeer, reader);
+                tokio::spawn(served);
             }
             Err(error) => {
                 // out of file descriptors, most likely; spinning would not free any, but those who
@@ -119,7 +121,7 @@ async fn connect(
     match outcome {
         Ok(stream) => {
             debug!(%remote, connection = id.0, "connected");
-            return connection::run(shared, id, stream, queue).await;
+            return connection::run(shared, id, stream, Opened::ByUs, queue).await;
         }
         Err(error) => debug!(%remote, %error, "cannot connect"),
     }

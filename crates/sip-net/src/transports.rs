@@ -39,6 +39,11 @@ pub struct Config {
     pub max_lookups: usize,
     /// The name servers to ask; none = those of the system.
     pub name_servers: Vec<SocketAddr>,
+    /// How long a connection that we opened may be quiet before we send a keep-alive (RFC 5626 §3.5.1).
+    /// `None` = we send none, as befits a server.
+    pub keep_alive: Option<Duration>,
+    /// How long a peer has for the answer to a keep-alive (RFC 5626 §4.4.1 says ten seconds).
+    pub pong_timeout: Duration,
 }
 
 impl Default for Config {
@@ -53,6 +58,8 @@ impl Default for Config {
             incoming_queue: 4096,
             max_lookups: 256,
             name_servers: Vec::new(),
+            keep_alive: None,
+            pong_timeout: Duration::from_secs(10),
         }
     }
 }

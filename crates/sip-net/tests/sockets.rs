@@ -234,6 +234,30 @@ async fn the_end_of_a_connection_is_told_to_the_requests_on_it() {
     assert_eq!(failure, Failure::Transport);
 }
 
+/// RFC 5626 §4.4.1: who opened a connection asks whether the other is there, and lets go of one that
+/// answered once and does not any more.
+#[tokio::test]
+async fn a_connection_of_ours_is_kept_alive_until_the_peer_is_gone() {
+    let quiet = Duration::from_millis(50);
+    // long enough for this test to answer, however busy the machine is
+    let pong_timeout = Duration::from_secs(3);
+    let config = Config { keep_alive: Some(quiet), pong_timeout, ..Config::default() };
+    let (mut a, _) = bind(config);
+    let peer = TcpListener::bind(LOOPBACK).await.unwrap();
+    a.send(transmit(hop(Transport::Tcp, peer.local_addr().unwrap()), 0));
+    let (mut stream, _) = timeout(PATIENCE, peer.accept()).await.unwrap().unwrap();
+    let mut buffer = vec![0; 2000];
+    let n = timeout(PATIENCE, stream.read(&mut buffer)).await.unwrap().unwrap();
+    assert!(n > 100, "the request");
+    for _ in 0..3 {
+        let n = timeout(PATIENCE, stream.read(&mut buffer)).await.unwrap().unwrap();
+        assert_eq!(&buffer[..n], b"\r\n\r\n");
+        stream.write_all(b"\r\n").await.unwrap();
+    }
+    assert!(a.try_recv().is_none());
+    while !matches!(recv(&mut a).await, Incoming::Closed(_)) {}
+}
+
 /// RFC 3261 §18.2.2: a response whose connection is gone opens one to where the sender listens.
 #[tokio::test]
 async fn a_response_finds_another_way_when_its_connection_is_gone() {

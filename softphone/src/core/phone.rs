@@ -158,8 +158,12 @@ impl Phone {
     fn invite(&mut self, now: Instant) {
         let body = Body::sdp(self.call.offer());
         let credentials = self.account.as_ref().map(|(user, pass)| Credentials::new(user, pass));
+        let route = self.registration.as_ref().map(Registration::service_route);
+        let route = route.unwrap_or_default().to_vec();
         let invite = Invite {
-            target: self.target.clone(),
+            // RFC 3608 §6.1: the way the registrar names goes before the one we were given
+            target: self.target.clone().filter(|_| route.is_empty()),
+            route,
             credentials,
             ring_timeout: Some(RING),
             ..Invite::new(self.uri.clone(), self.from.clone(), Some(body))
@@ -227,6 +231,9 @@ impl Phone {
     /// A connection is gone.
     pub fn handle_flow_closed(&mut self, now: Instant, connection: ConnectionId) {
         self.endpoint.handle_flow_closed(now, connection);
+        if let Some(registration) = &mut self.registration {
+            registration.handle_flow_closed(now);
+        }
         self.drain(now);
     }
 
@@ -238,6 +245,10 @@ impl Phone {
 
     /// A message was for a name that leads to these hops, best first (RFC 3263).
     pub fn handle_resolved(&mut self, now: Instant, id: TransmitId, hops: Vec<Hop>, bytes: Bytes) {
+        if hops.len() > 1 {
+            // a silent server is passed by only after its time (timer B or F)
+            self.silent_until = None;
+        }
         self.endpoint.handle_resolved(now, id, hops, bytes);
         self.drain(now);
     }

@@ -64,6 +64,8 @@ pub struct Registration {
     expires: u32,
     attempts: u8,
     refresh_at: Option<Instant>,
+    /// By which proxies our requests go, says the registrar (RFC 3608).
+    service_route: Vec<NameAddr>,
 }
 
 impl Registration {
@@ -79,6 +81,21 @@ impl Registration {
             expires: EXPIRES,
             attempts: 0,
             refresh_at: None,
+            service_route: Vec::new(),
+        }
+    }
+
+    /// By which proxies our requests go; empty = the registrar does not say.
+    #[must_use]
+    pub fn service_route(&self) -> &[NameAddr] {
+        &self.service_route
+    }
+
+    /// A connection is gone. If the binding may lead to it nobody can call us any more, so that it is
+    /// made anew (RFC 5626 §4.5).
+    pub fn handle_flow_closed(&mut self, now: Instant) {
+        if self.state == State::Registered && self.transaction.is_none() {
+            self.refresh_at = Some(now);
         }
     }
 
@@ -211,6 +228,7 @@ impl Registration {
             }
             State::Registering | State::Registered => {
                 let granted = self.granted(response);
+                self.service_route = service_route(response);
                 // early enough for a retry, and not all clients in the same second as their expiry
                 self.refresh_at =
                     Some(now + Duration::from_secs(u64::from(granted.max(4)) * 3 / 4));
@@ -263,6 +281,16 @@ impl Registration {
         }
     }
 }
+
+/// RFC 3608 §5: the whole route as it stands, or none if one of it cannot be read; half a way leads
+/// nowhere.
+fn service_route(response: &Response) -> Vec<NameAddr> {
+    let values = response.headers.get_all("Service-Route").take(MAX_ROUTES);
+    values.map(NameAddr::parse).collect::<Option<_>>().unwrap_or_default()
+}
+
+/// More proxies than any network has in a row.
+const MAX_ROUTES: usize = 16;
 
 fn refused(response: &Response) -> Outcome {
     let retry_after = response.headers.retry_after().ok().flatten();

@@ -104,6 +104,10 @@ pub struct Join {
     #[arg(long, value_name = "ADDRESS")]
     pub bind: Option<std::net::IpAddr>,
 
+    /// Ask these name servers instead of the system's; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub name_server: Vec<std::net::SocketAddr>,
+
     /// Local SIP port [default: any free one]
     #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
     pub port: u16,

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -45,6 +45,8 @@ const QUEUE: usize = 1024;
 const WINDOW: (usize, usize) = (1280, 760);
 /// The window is drawn this often.
 const REDRAW: Duration = Duration::from_millis(33);
+/// NATs forget a quiet TCP connection, and so would we our registration (RFC 5626 §4.4.1 says 120 s).
+const KEEP_ALIVE: Duration = Duration::from_secs(120);
 /// Exit code for wrong usage, the same as clap's.
 const USAGE: u8 = 2;
 
@@ -202,6 +204,7 @@ struct Plan {
     /// The host behind it.
     remote: IpAddr,
     local: SocketAddr,
+    name_servers: Vec<SocketAddr>,
     slots: usize,
 }
 
@@ -210,7 +213,7 @@ impl Plan {
         let uri = sip_uri(&args.uri)?;
         let registrar = args.registrar.as_deref().map(sip_uri).transpose()?;
         let hop = Hop::from_uri(registrar.as_ref().unwrap_or(&uri));
-        let remote = resolve(&hop)?;
+        let remote = resolve(&hop, &args.name_server)?;
         let address = match args.bind {
             Some(address) => address,
             None => address_towards(remote).map_err(|error| {
@@ -230,6 +233,7 @@ impl Plan {
             hop,
             remote: remote.ip(),
             local: SocketAddr::new(address, args.port),
+            name_servers: args.name_server.clone(),
             slots: usize::from(args.video_slots),
         })
     }
@@ -242,18 +246,16 @@ fn sip_uri(text: &str) -> Result<Uri, NoCall> {
     })
 }
 
-fn resolve(hop: &Hop) -> Result<SocketAddr, NoCall> {
-    let port = hop.port.unwrap_or(5060);
-    let unknown = |why: String| {
-        NoCall::Outcome(Outcome::Unreachable(format!("{} is not known: {why}", hop.host)))
-    };
-    if let Some(ip) = hop.host.ip() {
-        return Ok(SocketAddr::new(ip, port));
-    }
-    let mut found = (hop.host.to_string(), port)
-        .to_socket_addrs()
-        .map_err(|error| unknown(error.to_string()))?;
-    found.next().ok_or_else(|| unknown("no address".to_owned()))
+/// Where a hop leads first (RFC 3263). What comes after it is for the transports to find.
+fn resolve(hop: &Hop, name_servers: &[SocketAddr]) -> Result<SocketAddr, NoCall> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let found = runtime.and_then(|runtime| runtime.block_on(sip_net::resolve(hop, name_servers)));
+    let first = found.map_err(NoCall::local)?.into_iter().next();
+    let address = first.and_then(|hop| Some((hop.host.ip()?, hop.port?)));
+    address.map(SocketAddr::from).ok_or_else(|| {
+        let unknown = format!("{} is not known to any name server", hop.host);
+        NoCall::Outcome(Outcome::Unreachable(unknown))
+    })
 }
 
 /// Our address on the way to `remote`; nothing is sent.
@@ -352,7 +354,12 @@ fn network_thread(
 }
 
 fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<CallSetup> {
-    let sip = Transports::bind(&[plan.local], sip_net::Config::default())?;
+    let config = sip_net::Config {
+        name_servers: plan.name_servers.clone(),
+        keep_alive: Some(KEEP_ALIVE),
+        ..sip_net::Config::default()
+    };
+    let sip = Transports::bind(&[plan.local], config)?;
     let local = *sip.local_addrs().first().ok_or(io::ErrorKind::AddrNotAvailable)?;
     let ports = BoundPorts::bind(local.ip(), plan.slots)?;
     let mut tokens = Tokens::new(rand::random());

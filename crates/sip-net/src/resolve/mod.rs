@@ -12,12 +12,14 @@ mod order;
 #[cfg(test)]
 mod tests;
 
-use rand::Rng;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
 use sip_stack::flow::{Hop, Transport};
 use sip_stack::message::Host;
 use std::fmt;
 use std::future::Future;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 
 pub(crate) use dns::Dns;
@@ -61,6 +63,17 @@ pub(crate) trait Lookup: fmt::Debug + Send + Sync {
     fn srv<'a>(&'a self, name: &'a str) -> Found<'a, Srv>;
     /// IPv4 and IPv6 addresses.
     fn addresses<'a>(&'a self, name: &'a str) -> Found<'a, IpAddr>;
+}
+
+/// The servers behind `hop`, best first, all with address and port (RFC 3263 §4), for an owner that must
+/// know one before it opens its sockets. Asks `name_servers`, or those of the system if there are none.
+///
+/// # Errors
+/// If the system's resolver cannot be set up; a name that is not known gives an empty list.
+pub async fn servers_of(hop: &Hop, name_servers: &[SocketAddr]) -> io::Result<Vec<Hop>> {
+    let dns = Dns::new(name_servers)?;
+    let mut rng = StdRng::seed_from_u64(rand::random());
+    Ok(resolve(hop, &dns, |_| true, &mut rng).await)
 }
 
 /// A server before its address is known.

@@ -570,6 +570,42 @@ fn an_account_without_a_password_is_refused_by_the_first_challenge() {
     assert_eq!(world.outcome().exit_code(), 4);
 }
 
+/// Answers the only request there is, a REGISTER, with 200 and these headers.
+fn grant(world: &mut World, headers: &[(&str, &str)]) {
+    let mut told = world.exchange();
+    let Some(ServerEvent::Request { transaction, .. }) = told.pop() else { panic!("{told:?}") };
+    let mut response = world.server.response(transaction, 200, "").unwrap();
+    response.headers.push("Contact", "<sip:ann@127.0.0.1:5070>;expires=600");
+    headers.iter().for_each(|(name, value)| response.headers.push(name, value));
+    world.server.respond(world.now, transaction, response).unwrap();
+}
+
+/// RFC 3608 §6.1
+#[test]
+fn the_service_route_of_the_registrar_is_the_way_of_the_call() {
+    let mut world = World::new(config(None, true));
+    world.phone.start(world.now);
+    let routes = "<sip:127.0.0.1:5060;lr>, <sip:orig@scscf.example.com;lr>";
+    grant(&mut world, &[("Service-Route", routes)]);
+    let (_, request) = world.incoming();
+    let route: Vec<&str> = request.headers.get_all("Route").collect();
+    assert_eq!(route, ["<sip:127.0.0.1:5060;lr>", "<sip:orig@scscf.example.com;lr>"]);
+    assert_eq!(request.uri, uri("sip:room@127.0.0.1:5060"));
+}
+
+/// RFC 5626 §4.5: the binding may lead to a connection that is gone.
+#[test]
+fn a_lost_connection_is_a_reason_to_register_again() {
+    let mut world = World::new(config(None, true));
+    world.phone.start(world.now);
+    grant(&mut world, &[]);
+    world.accept();
+    world.ladder.clear();
+    world.phone.handle_flow_closed(world.now, ConnectionId(1));
+    world.pass(STEP);
+    assert_eq!(world.ladder, ["> REGISTER sip:127.0.0.1"]);
+}
+
 #[test]
 fn a_registration_that_is_too_short_is_asked_for_again() {
     let mut world = World::new(config(None, true));
