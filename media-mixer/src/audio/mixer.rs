@@ -137,10 +137,13 @@ impl AudioMixer {
                 csrcs = everybody;
                 self.bus.total(rate, &mut self.pcm[..samples]);
             }
-            let sent =
-                line.outlet.send_own(&self.pcm[..samples], &csrcs, &mut self.scratch, |packet| {
-                    transport.send(now, packet, out)
-                });
+            let sent = line.outlet.send_own(
+                now,
+                &self.pcm[..samples],
+                &csrcs,
+                &mut self.scratch,
+                |media_time, packet| transport.send(media_time, packet, out),
+            );
             self.failed += u64::from(sent.is_err());
         }
         // An encoder nobody asked today serves nobody.

@@ -1,10 +1,13 @@
 //! The encoding side of one audio line: the mix in at every tick, packets out.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use media_codec::{AudioCodec, AudioEncoder, CodecError, MAX_ENCODED_AUDIO};
 use rtp_session::{CsrcList, Outbound, PayloadType, SendStream, Ssrc};
 
 use super::inlet::rate_of;
+use crate::TICK;
 
 /// How an Opus stream is coded: equal parameters can share one encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -158,27 +161,34 @@ impl AudioOutlet {
         }
     }
 
-    /// Encodes a tick for this member alone; calls `send` for each packet that became full.
+    /// Encodes a tick for this member alone, which begins at `now`; calls `send` for each packet that became full, with
+    /// the moment its own first sample belongs to: a packet longer than a tick began ticks ago, the second of two in a
+    /// tick begins in the middle of it. Sender reports map timestamps by it (RFC 3550 §6.4.1).
     ///
     /// # Errors
     /// When there is no encoder or it refuses the frame.
     pub fn send_own(
         &mut self,
+        now: Instant,
         samples: &[i16],
         csrcs: &CsrcList,
         scratch: &mut [u8; MAX_ENCODED_AUDIO],
-        mut send: impl FnMut(Outbound),
+        mut send: impl FnMut(Instant, Outbound),
     ) -> Result<(), CodecError> {
         if self.is_aligned() {
             let payload = encode(self.private_encoder()?, samples, scratch)?;
-            send(self.packet(payload, csrcs, samples.len() as u32));
+            send(now, self.packet(payload, csrcs, samples.len() as u32));
             return Ok(());
         }
+        let tick = TICK.as_nanos() as u64 / samples.len().max(1) as u64;
+        let sample_time = |count: usize| Duration::from_nanos(tick * count as u64);
+        let mut begins = now.checked_sub(sample_time(self.waiting.len())).unwrap_or(now);
         self.waiting.extend_from_slice(samples);
         while self.waiting.len() >= self.frame {
             let frame: Vec<i16> = self.waiting.drain(..self.frame).collect();
             let payload = encode(self.private_encoder()?, &frame, scratch)?;
-            send(self.packet(payload, csrcs, frame.len() as u32));
+            send(begins, self.packet(payload, csrcs, frame.len() as u32));
+            begins += sample_time(frame.len());
         }
         Ok(())
     }
@@ -204,6 +214,7 @@ impl AudioOutlet {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
 mod tests {
     use super::*;
 
@@ -213,15 +224,32 @@ mod tests {
     }
 
     fn packets(outlet: &mut AudioOutlet, ticks: usize) -> Vec<Outbound> {
+        timed(outlet, ticks, Instant::now()).into_iter().map(|(_, packet)| packet).collect()
+    }
+
+    /// Packets with the moments they belong to.
+    fn timed(outlet: &mut AudioOutlet, ticks: usize, mut now: Instant) -> Vec<(Instant, Outbound)> {
         let mut scratch = [0; MAX_ENCODED_AUDIO];
         let mut sent = Vec::new();
         let tick = vec![100; outlet.tick_samples()];
         for _ in 0..ticks {
-            outlet
-                .send_own(&tick, &CsrcList::EMPTY, &mut scratch, |packet| sent.push(packet))
-                .unwrap();
+            let send = |at, packet| sent.push((at, packet));
+            outlet.send_own(now, &tick, &CsrcList::EMPTY, &mut scratch, send).unwrap();
+            now += TICK;
         }
         sent
+    }
+
+    #[test]
+    fn each_packet_belongs_to_the_moment_of_its_first_sample() {
+        for time in [10, 20, 40, 60] {
+            let start = Instant::now();
+            let sent = timed(&mut outlet(AudioCodec::Pcmu, time), 12, start);
+            for (n, (at, _)) in sent.iter().enumerate() {
+                let expected = start + Duration::from_millis(u64::from(time)) * n as u32;
+                assert_eq!(*at, expected, "packet {n} of {time} ms");
+            }
+        }
     }
 
     #[test]

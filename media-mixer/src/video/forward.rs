@@ -154,7 +154,12 @@ impl VideoRouter {
             let live = legs.get_mut(&watcher.leg).and_then(|leg| leg.line_mut(watcher.line));
             let Some((transport, video)) = live.and_then(Line::video_mut) else { continue };
             match video.slot.forward(now, picture.packet, &picture.csrcs) {
-                Some(packet) => transport.send(picture.media_time, packet, out),
+                Some(packet) => {
+                    transport.send(picture.media_time, packet, out);
+                    while let Some(held) = video.slot.poll_held(now) {
+                        transport.send(picture.media_time, held, out);
+                    }
+                }
                 None => waiting |= video.slot.is_waiting(),
             }
         }

@@ -102,6 +102,15 @@ impl Slot {
         Some(out)
     }
 
+    /// A packet of the key frame just begun that came before its first packet. Call after [`Self::forward`] until `None`.
+    pub fn poll_held(&mut self, now: Instant) -> Option<Outbound> {
+        let out = self.rewrite.poll_held(now)?;
+        if self.keep {
+            self.history.push(now, out.clone());
+        }
+        Some(out)
+    }
+
     /// Goes on under other SSRCs (RFC 3550 §8.2), `rtx` being that of packets sent again.
     pub fn set_ssrc(&mut self, ssrc: Ssrc, rtx: Option<Ssrc>) {
         self.rewrite.set_ssrc(ssrc);

@@ -2,11 +2,15 @@
 
 use std::net::IpAddr;
 
+use rtp_session::LevelIds;
 use sdp::negotiate::{
     Capabilities, LocalTransport, NegotiatedLine, OfferLine, Reject, accept, answer, offer,
 };
 use sdp::{DialogSdp, Direction, MediaKind, Protocol, SessionDescription};
 use thiserror::Error;
+
+/// For how long a packet of our picture can be sent again, in milliseconds: as long as it is kept.
+const RTX_TIME: u32 = 1000;
 
 /// Our ports: one line each, in the order of the offer.
 #[derive(Debug, Clone)]
@@ -50,7 +54,7 @@ impl Call {
         let slots = ports.video.len();
         Self {
             sdp: DialogSdp::new("-", session_id, address),
-            capabilities: Capabilities::standard(slots),
+            capabilities: capabilities(slots),
             ports,
             camera,
             pending: None,
@@ -175,6 +179,15 @@ fn new_line(kind: MediaKind, direction: Direction, local: LocalTransport) -> Off
 
 fn parse(text: &str) -> Result<SessionDescription, DescriptionError> {
     SessionDescription::parse(text).map_err(|error| DescriptionError::Malformed(error.to_string()))
+}
+
+/// What we do besides the standard of this house: packets of our picture sent again in a stream of their own for a
+/// second (RFC 4588), how loud we are (RFC 6464), and how loud those in a mix are (RFC 6465).
+fn capabilities(slots: usize) -> Capabilities {
+    Capabilities::standard(slots)
+        .with_rtx(RTX_TIME)
+        .with_extension(MediaKind::Audio, LevelIds::CLIENT_URI, Direction::SendRecv)
+        .with_extension(MediaKind::Audio, LevelIds::MIXER_URI, Direction::RecvOnly)
 }
 
 #[cfg(test)]

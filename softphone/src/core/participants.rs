@@ -18,6 +18,8 @@ const FORGET_AFTER: Duration = Duration::from_secs(20);
 const DESCRIPTION_WAIT: Duration = Duration::from_secs(3);
 /// How long a participant counts as speaking after the last packet that carried their voice.
 const SPEAKING_HANG: Duration = Duration::from_millis(400);
+/// Level in -dBov up to which a source counts as speaking: rooms are quieter.
+const SPEECH_LEVEL: u8 = 50;
 /// A pause with no packet of a picture for this long is a camera switched off, not a freeze.
 const CAMERA_OFF: Duration = Duration::from_secs(3);
 
@@ -90,6 +92,8 @@ struct Source {
     /// Sends packets with CSRCs: a mixer, not a person.
     mixer: bool,
     audio: AudioHeard,
+    /// The last time it said to be loud enough for speech, once it tells levels at all (RFC 6464, RFC 6465).
+    loud: Option<Option<Instant>>,
     video: VideoSeen,
 }
 
@@ -102,6 +106,18 @@ impl Source {
         let active = self.audio.packets > 0 || self.video.packets > 0;
         let waited = since(self.first_seen).is_some_and(|age| age >= DESCRIPTION_WAIT);
         !self.gone && fresh && (self.name.is_some() || (active && waited))
+    }
+
+    /// Heard just now; where levels are told, loud enough for speech.
+    fn is_speaking(&self, now: Instant) -> bool {
+        let last = self.loud.unwrap_or(self.audio.last);
+        last.is_some_and(|last| now.saturating_duration_since(last) < SPEAKING_HANG)
+    }
+
+    /// Nobody would miss it.
+    fn is_stale(&self, now: Instant) -> bool {
+        let age = self.last_seen.map(|seen| now.saturating_duration_since(seen));
+        self.gone || age.is_none_or(|age| age >= FORGET_AFTER)
     }
 }
 
@@ -158,7 +174,10 @@ impl Participants {
             return None;
         }
         if !self.sources.contains_key(&ssrc) && self.sources.len() >= MAX_SOURCES {
-            return None;
+            let stale = self.sources.iter().filter(|(_, source)| source.is_stale(now));
+            let stalest =
+                stale.min_by_key(|(_, source)| source.last_seen).map(|(ssrc, _)| *ssrc)?;
+            self.sources.remove(&stalest);
         }
         let source = self.sources.entry(ssrc).or_default();
         source.first_seen.get_or_insert(now);
@@ -192,6 +211,14 @@ impl Participants {
             source.audio.first.get_or_insert(now);
             source.audio.last = Some(now);
         });
+    }
+
+    /// Somebody told how loud they are, in -dBov.
+    pub fn audio_level(&mut self, now: Instant, ssrc: u32, level: u8) {
+        if let Some(source) = self.source(now, ssrc) {
+            let last = source.loud.flatten();
+            source.loud = Some(if level <= SPEECH_LEVEL { Some(now) } else { last });
+        }
     }
 
     /// A video packet of `ssrc` came in `slot`; returns whose picture it is. `lost` is how many
@@ -270,7 +297,7 @@ impl Participants {
                 continue;
             }
             let present = source.is_present(now);
-            let speaking = source.audio.last.is_some_and(|l| now.duration_since(l) < SPEAKING_HANG);
+            let speaking = source.is_speaking(now);
             let same = list.iter_mut().find(|p| {
                 source.cname.is_some() && p.cname == source.cname && p.name == source.name
             });
@@ -334,6 +361,45 @@ mod tests {
 
     fn ms(value: u64) -> Duration {
         Duration::from_millis(value)
+    }
+
+    #[test]
+    fn who_tells_levels_speaks_when_loud() {
+        let t = Instant::now();
+        let mut participants = Participants::default();
+        participants.audio_packet(t, 9, &[1, 2]);
+        participants.audio_level(t, 1, 30);
+        participants.audio_level(t, 2, 127);
+        let speaking = |participants: &Participants, now| -> Vec<bool> {
+            participants.list(now).iter().map(|person| person.speaking).collect()
+        };
+        assert_eq!(speaking(&participants, t), [true, false]);
+        let later = t + SPEAKING_HANG;
+        participants.audio_packet(later, 9, &[1, 2]);
+        participants.audio_level(later, 1, 80);
+        assert_eq!(speaking(&participants, later), [false, false]);
+    }
+
+    #[test]
+    fn those_who_left_make_room() {
+        let t = Instant::now();
+        let mut participants = Participants::default();
+        for ssrc in 0..MAX_SOURCES as u32 {
+            participants.describe(t, ssrc, Some("c"), Some(&format!("n{ssrc}")));
+        }
+        participants.describe(t, 10_000, Some("new"), Some("new"));
+        assert!(participants.list(t).iter().all(|p| p.name.as_deref() != Some("new")), "full");
+        participants.bye(7);
+        participants.describe(t, 10_000, Some("new"), Some("new"));
+        assert!(participants.list(t).iter().any(|p| p.name.as_deref() == Some("new")));
+        // Silence for long is as good as a farewell: whoever comes later is shown.
+        let later = t + FORGET_AFTER;
+        for ssrc in 0..100 {
+            participants.describe(later, 20_000 + ssrc, Some("later"), Some("later"));
+        }
+        let named = participants.list(later);
+        let later = named.iter().find(|p| p.name.as_deref() == Some("later")).unwrap();
+        assert_eq!(later.sources.len(), 100);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use media_codec::AudioCodec;
 use rtp_session::{
-    Arrival, CsrcList, Dropped, PayloadType, RtcpEvent, RtpPacket, RtpSession, SendStream,
-    SessionConfig, Ssrc,
+    Arrival, AudioLevel, CsrcLevels, CsrcList, Dropped, ExtensionBlock, LevelIds, PayloadType,
+    RtcpEvent, RtpPacket, RtpSession, SendStream, SessionConfig, Ssrc,
 };
 use sdp::negotiate::NegotiatedMedia;
 
@@ -21,6 +21,8 @@ pub struct AudioFrame {
     pub ticks: u32,
     /// First after a pause (RFC 3551 §4.1).
     pub marker: bool,
+    /// How loud it is (RFC 6464).
+    pub level: AudioLevel,
     /// The payload.
     pub payload: Bytes,
 }
@@ -54,6 +56,9 @@ pub struct AudioLine {
     stream: SendStream,
     sending: AudioSending,
     receive: Vec<(PayloadType, AudioCodec)>,
+    /// Header extensions we write, and those that come.
+    levels_out: LevelIds,
+    levels_in: LevelIds,
     sent: Sent,
     came: Tally,
 }
@@ -80,15 +85,18 @@ impl AudioLine {
             stream,
             sending,
             receive: Vec::new(),
+            levels_out: LevelIds::default(),
+            levels_in: LevelIds::default(),
             sent: Sent::default(),
             came: Tally::default(),
         };
-        line.apply(index, media);
+        line.apply(now, index, media);
         Some(line)
     }
 
-    /// A new agreement about a running line. The stream goes on under its SSRC.
-    pub fn apply(&mut self, index: usize, media: &NegotiatedMedia) {
+    /// A new agreement about a running line. The stream goes on under its SSRC, unless the clock rate changes with the
+    /// codec (RFC 7160 §4.1).
+    pub fn apply(&mut self, now: Instant, index: usize, media: &NegotiatedMedia) {
         let (Some(sending), Some(number)) =
             (sending(media), PayloadType::new(media.codec.payload_type))
         else {
@@ -96,7 +104,19 @@ impl AudioLine {
         };
         self.path = Path::new(index, media, self.sip_host);
         self.sending = sending;
+        let rate = sending.codec.clock_rate();
+        let ssrc = self.session.change_clock_rate(now, self.stream.ssrc(), rate);
+        if ssrc != self.stream.ssrc() {
+            self.stream = SendStream::new(ssrc, number, u64::from(ssrc.0));
+        }
         self.stream.set_payload_type(number);
+        self.session.set_auxiliary_types(line::auxiliary(media));
+        self.levels_out =
+            LevelIds { client: media.sends_extension(LevelIds::CLIENT_URI), mixer: None };
+        self.levels_in = LevelIds {
+            client: media.receives_extension(LevelIds::CLIENT_URI),
+            mixer: media.receives_extension(LevelIds::MIXER_URI),
+        };
         self.session.set_payload_types(line::receivable(media));
         let audio = |codec: &sdp::Codec| {
             let kind = AudioCodec::from_encoding_name(&codec.name)?;
@@ -143,6 +163,19 @@ impl AudioLine {
         Some(Heard { codec, packet })
     }
 
+    /// How loud everybody in a packet is, as it says itself, in -dBov: those mixed into it (RFC 6465), or else its
+    /// sender (RFC 6464).
+    #[must_use]
+    pub fn levels(&self, packet: &RtpPacket) -> Vec<(Ssrc, u8)> {
+        if let Some(id) = self.levels_in.mixer
+            && packet.csrcs().next().is_some()
+        {
+            return packet.csrc_levels(id).collect();
+        }
+        let level = self.levels_in.client.and_then(|id| packet.audio_level(id));
+        level.into_iter().map(|level| (packet.ssrc(), level.level)).collect()
+    }
+
     /// A control packet arrived.
     pub fn handle_rtcp(&mut self, now: Instant, datagram: &Bytes, news: &mut Vec<News>) {
         for event in line::handle_rtcp(&mut self.session, now, datagram, news) {
@@ -161,7 +194,15 @@ impl AudioLine {
         if !self.sending.allowed {
             return None;
         }
-        let packet = self.stream.packet(frame.marker, frame.ticks, frame.payload, &CsrcList::EMPTY);
+        let mut extensions = ExtensionBlock::EMPTY;
+        self.levels_out.write(&mut extensions, Some(frame.level), &CsrcLevels::EMPTY);
+        let packet = self.stream.packet_with_extensions(
+            frame.marker,
+            frame.ticks,
+            frame.payload,
+            &CsrcList::EMPTY,
+            &extensions,
+        );
         let datagram = self.path.rtp(&packet)?;
         self.session.sent(now, &packet);
         self.sent.packet(&packet);

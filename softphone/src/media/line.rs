@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rtp_session::rtcp::ReportBlock;
-use rtp_session::{Outbound, PayloadType, Received, RtcpEvent, RtpSession, Source, Ssrc};
+use rtp_session::{Outbound, PayloadType, Received, RtcpEvent, RtpSession, RtxPair, Source, Ssrc};
 use sdp::negotiate::NegotiatedMedia;
 
 use crate::core::report::{ReceivedReport, SentReport, ms, round};
@@ -101,6 +101,26 @@ pub fn receivable(media: &NegotiatedMedia) -> Vec<(PayloadType, u32)> {
     media.receive.iter().filter_map(known).collect()
 }
 
+/// Those of them that are no medium of their own but stand in another's stream: telephone events (RFC 4733), comfort
+/// noise (RFC 3389).
+#[must_use]
+pub fn auxiliary(media: &NegotiatedMedia) -> Vec<PayloadType> {
+    let auxiliary =
+        |name: &str| ["telephone-event", "CN"].iter().any(|known| known.eq_ignore_ascii_case(name));
+    let codecs = media.receive.iter().filter(|codec| auxiliary(&codec.name));
+    codecs.filter_map(|codec| PayloadType::new(codec.payload_type)).collect()
+}
+
+/// Payload types of packets sent again (RFC 4588): those that come, and those we send.
+#[must_use]
+pub fn rtx_pairs(media: &NegotiatedMedia) -> Option<(RtxPair, RtxPair)> {
+    let rtx = media.rtx?;
+    let ours = media.receive.matching(&media.codec).unwrap_or(&media.codec);
+    let pair =
+        |rtx, apt| Some(RtxPair { rtx: PayloadType::new(rtx)?, apt: PayloadType::new(apt)? });
+    Some((pair(rtx.receive, ours.payload_type)?, pair(rtx.send, media.codec.payload_type)?))
+}
+
 /// What was sent on a line, and how the peer says it arrives.
 #[derive(Debug, Clone, Default)]
 pub struct Sent {
@@ -178,6 +198,15 @@ impl Tally {
         self.last = Some((source.ssrc(), total));
         self.lost += total - before;
         total - before
+    }
+
+    /// A packet with `payload` octets came in a stream of retransmissions, where the sources do not count it; `missed`
+    /// when it had been lost. Returns how many more are lost now.
+    pub fn restored(&mut self, payload: usize, missed: bool) -> i64 {
+        self.packets += 1;
+        self.bytes += payload as u64;
+        self.lost -= i64::from(missed);
+        -i64::from(missed)
     }
 
     /// For the report of the call.

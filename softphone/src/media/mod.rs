@@ -1,6 +1,7 @@
 //! The media of a call: what becomes of a packet, a frame, a picture.
 
 pub mod audio_line;
+pub mod estimate;
 pub mod key_frames;
 pub mod line;
 pub mod playout;

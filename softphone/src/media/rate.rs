@@ -1,6 +1,6 @@
 //! How many bits per second our picture may take.
 //!
-//! The ceiling is ours, the far end lowers it by REMB (draft-alvestrand-rmcat-remb-03), and reported
+//! The ceiling is ours, the far end lowers it by REMB (draft-alvestrand-rmcat-remb-03) or TMMBR (RFC 5104), and reported
 //! loss lowers it further: above 10 % the rate is cut by half the loss, below 2 % it grows by 8 %
 //! per report, between it stays (the rule of draft-ietf-rmcat-gcc-02 §6).
 
@@ -28,9 +28,9 @@ impl VideoRate {
         Self { limits, by_loss: limits.ceiling, by_remote: None }
     }
 
-    /// The far end estimated that it can receive this many bits per second.
-    pub fn remb(&mut self, bits_per_second: u64) {
-        self.by_remote = Some(u32::try_from(bits_per_second).unwrap_or(u32::MAX));
+    /// The far end can receive this many bits per second (REMB, TMMBR), or has not said so lately.
+    pub fn set_remote(&mut self, bits_per_second: Option<u64>) {
+        self.by_remote = bits_per_second.map(|bits| u32::try_from(bits).unwrap_or(u32::MAX));
     }
 
     /// A receiver report said this fraction of our packets was lost, 0.0 to 1.0.
@@ -64,12 +64,15 @@ mod tests {
     fn remb_is_obeyed_within_our_limits() {
         let mut rate = VideoRate::new(LIMITS);
         assert_eq!(rate.target(), 800_000);
-        rate.remb(300_000);
+        rate.set_remote(Some(300_000));
         assert_eq!(rate.target(), 300_000);
-        rate.remb(1);
+        rate.set_remote(Some(1));
         assert_eq!(rate.target(), 50_000);
-        rate.remb(u64::MAX);
+        rate.set_remote(Some(u64::MAX));
         assert_eq!(rate.target(), 800_000);
+        rate.set_remote(Some(300_000));
+        rate.set_remote(None);
+        assert_eq!(rate.target(), 800_000, "it does not hold for ever");
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl MediaSession {
                 continue;
             };
             match place {
-                Some(Line::Audio(line)) => line.apply(index, media),
+                Some(Line::Audio(line)) => line.apply(now, index, media),
                 Some(Line::Video { line, .. }) => line.apply(index, media),
                 None => *place = make(now, negotiated, media, this_slot, config, sip_host),
             }
@@ -204,6 +204,9 @@ impl MediaSession {
                 let Some(heard) = line.handle_rtp(now, packet) else { return false };
                 let csrcs: Vec<u32> = heard.packet.csrcs().map(|ssrc| ssrc.0).collect();
                 self.participants.audio_packet(now, heard.packet.ssrc().0, &csrcs);
+                for (ssrc, level) in line.levels(&heard.packet) {
+                    self.participants.audio_level(now, ssrc.0, level);
+                }
                 self.outputs.push_back(Output::Play(heard));
             }
             Some(Some(Line::Video { slot, line })) => {
@@ -315,7 +318,8 @@ impl MediaSession {
             }
         }
         if let Some(line) = video(&mut self.lines, 0) {
-            let order = Order { key_frame: line.take_key_frame(now), bitrate: line.target_rate() };
+            let order =
+                Order { key_frame: line.take_key_frame(now), bitrate: line.target_rate(now) };
             if order.key_frame || self.order != Some(order) {
                 // the key frame is told once, the rate stays
                 self.order = Some(Order { key_frame: false, ..order });
@@ -455,12 +459,14 @@ fn video(lines: &mut [Option<Line>], wanted: usize) -> Option<&mut VideoLine> {
 mod tests {
     use std::net::Ipv4Addr;
 
+    use rtp_session::AudioLevel;
     use sdp::negotiate::LocalTransport;
 
     use super::*;
     use crate::core::call::{Call, LocalPorts};
 
     const TICK: Duration = Duration::from_millis(20);
+    const LEVEL: AudioLevel = AudioLevel { voice: true, level: 30 };
 
     /// Two phones that call each other directly, without SIP, over a link that may lose packets.
     struct World {
@@ -551,7 +557,9 @@ mod tests {
             if classify(&datagram.bytes) != PacketKind::Rtp {
                 return false;
             }
-            let seq = u16::from_be_bytes([datagram.bytes[2], datagram.bytes[3]]);
+            // A retransmission (RFC 4588) counts as the packet in it.
+            let at = if datagram.bytes[1] & 0x7f == 99 { 12 } else { 2 };
+            let seq = u16::from_be_bytes([datagram.bytes[at], datagram.bytes[at + 1]]);
             let place = seq.wrapping_sub(*self.first_seq[datagram.line].get_or_insert(seq));
             let planned = self
                 .lose
@@ -589,7 +597,12 @@ mod tests {
             for tick in first..first + ticks {
                 for end in 0..2 {
                     let payload = Bytes::from(vec![0xfc; 60]);
-                    let frame = AudioFrame { ticks: tick as u32 * 960, marker: false, payload };
+                    let frame = AudioFrame {
+                        ticks: tick as u32 * 960,
+                        marker: false,
+                        level: LEVEL,
+                        payload,
+                    };
                     self.ends[end].send_audio(self.now, frame);
                     if tick % 2 == 0 {
                         let key = tick == 0;
@@ -692,7 +705,12 @@ mod tests {
         world.ends[1].handle_datagram(world.now, 0, Channel::Rtp, other, noise);
         world.talk(20, 0);
         let Some(Line::Audio(line)) = &mut world.ends[1].lines[0] else { panic!("no audio") };
-        let frame = AudioFrame { ticks: 0, marker: false, payload: Bytes::from_static(&[0xfc]) };
+        let frame = AudioFrame {
+            ticks: 0,
+            marker: false,
+            level: LEVEL,
+            payload: Bytes::from_static(&[0xfc]),
+        };
         assert_eq!(line.send(world.now, frame).unwrap().to.port(), 40_000);
     }
 

@@ -8,11 +8,13 @@ use bytes::Bytes;
 use rtp_session::vp8::{Assembler, AssemblerConfig, Packetizer, Vp8Frame, starts_key_frame};
 use rtp_session::{
     Arrival, CsrcList, Dropped, ExtSeq, History, LossConfig, LossDetector, Outbound, PayloadType,
-    Received, RtcpEvent, RtpPacket, RtpSession, RtpTime, SendStream, Seq, SessionConfig, Ssrc,
+    Received, RtcpEvent, RtpPacket, RtpSession, RtpTime, RtxSender, SendStream, Seq, SessionConfig,
+    Ssrc,
 };
 use sdp::attribute::rtcp_fb::Feedback;
 use sdp::negotiate::NegotiatedMedia;
 
+use super::estimate::Estimate;
 use super::key_frames::{KeyFrameGate, KeyFrameWish};
 use super::line::{self, Datagram, News, Path, Sent, Tally};
 use super::rate::{RateLimits, VideoRate};
@@ -68,6 +70,8 @@ struct Receiving {
 #[derive(Debug)]
 struct Sending {
     stream: SendStream,
+    /// Packets are sent again in a stream of their own (RFC 4588).
+    repair: Option<RtxSender>,
     packetizer: Packetizer,
     history: History,
     gate: KeyFrameGate,
@@ -87,6 +91,9 @@ pub struct VideoLine {
     nack: bool,
     pli: bool,
     fir: bool,
+    /// What we can receive, when the peer wants to know (REMB).
+    estimate: Option<Estimate>,
+    limit: Option<u64>,
     may_send: bool,
     may_receive: bool,
     receiving: Receiving,
@@ -109,6 +116,7 @@ impl VideoLine {
         let stream = SendStream::new(ssrc, PayloadType::new(media.codec.payload_type)?, seed);
         let mut sending = Sending {
             stream,
+            repair: None,
             packetizer: Packetizer::new(MAX_PAYLOAD, seed),
             history: History::new(HISTORY.0, HISTORY.1),
             gate: KeyFrameGate::default(),
@@ -136,6 +144,8 @@ impl VideoLine {
             nack: false,
             pli: false,
             fir: false,
+            estimate: None,
+            limit: None,
             may_send: false,
             may_receive: false,
             receiving,
@@ -152,15 +162,44 @@ impl VideoLine {
         if let Some(number) = PayloadType::new(media.codec.payload_type) {
             self.sending.stream.set_payload_type(number);
         }
+        self.session.set_auxiliary_types(line::auxiliary(media));
+        self.apply_rtx(media);
         self.nack = media.supports(&Feedback::Nack);
         self.pli = media.supports(&Feedback::NackPli);
         self.fir = media.supports(&Feedback::CcmFir);
+        if !media.supports(&Feedback::GoogRemb) {
+            self.estimate = None;
+            self.session.set_receive_limit(None);
+        } else if self.estimate.is_none() {
+            self.estimate = Some(Estimate::default());
+        }
         let starts = media.direction.sends() && !self.may_send;
         if starts {
             self.sending.gate.want();
         }
         self.may_send = media.direction.sends();
         self.may_receive = media.direction.receives();
+    }
+
+    fn apply_rtx(&mut self, media: &NegotiatedMedia) {
+        let Some((come, go)) = line::rtx_pairs(media) else {
+            self.session.set_rtx(Vec::new());
+            self.sending.repair = None;
+            return;
+        };
+        self.session.set_rtx(vec![come]);
+        for source in &media.sources {
+            if let Some(repair) = source.rtx {
+                self.session.associate_rtx(Ssrc(repair), Ssrc(source.ssrc));
+            }
+        }
+        match &mut self.sending.repair {
+            Some(repair) => repair.set_pairs(vec![go]),
+            None => {
+                let ssrc = self.session.add_rtx_sender(self.sending.stream.ssrc());
+                self.sending.repair = Some(RtxSender::new(ssrc, vec![go], u64::from(ssrc.0)));
+            }
+        }
     }
 
     /// Where the peer is.
@@ -182,9 +221,9 @@ impl VideoLine {
 
     /// A media packet arrived.
     pub fn handle_rtp(&mut self, now: Instant, packet: RtpPacket) -> Option<Counted> {
-        let (packet, received) = match self.session.handle_rtp(now, &packet) {
-            Arrival::Received(received) => (packet, received),
-            Arrival::Restored { packet, received } => (packet, received),
+        let (packet, received, again) = match self.session.handle_rtp(now, &packet) {
+            Arrival::Received(received) => (packet, received, false),
+            Arrival::Restored { packet, received } => (packet, received, true),
             Arrival::Dropped(Dropped::Collision { old, new }) => {
                 self.change_ssrc(old, new);
                 return None;
@@ -193,7 +232,9 @@ impl VideoLine {
         };
         let source = self.session.source(received.ssrc)?;
         let jitter = source.jitter();
-        let lost = self.receiving.came.packet(&received, source, packet.payload_ref().len());
+        let payload = packet.payload_ref().len();
+        let newly_lost =
+            if again { 0 } else { self.receiving.came.packet(&received, source, payload) };
         tracing::trace!(
             ssrc = %received.ssrc,
             seq = %packet.seq(),
@@ -201,9 +242,20 @@ impl VideoLine {
             marker = packet.marker(),
             "video packet"
         );
+        self.estimate(now, packet.as_bytes().len(), newly_lost, jitter);
         let csrc = packet.csrcs().next();
-        self.receiving.packet(now, received, &packet, csrc);
+        let missed = self.receiving.packet(now, received, &packet, csrc);
+        let lost = if again { self.receiving.came.restored(payload, missed) } else { newly_lost };
         Some(Counted { ssrc: received.ssrc, csrc, lost, jitter })
+    }
+
+    fn estimate(&mut self, now: Instant, octets: usize, lost: i64, jitter: Duration) {
+        let limit = self.estimate.as_mut().and_then(|e| e.packet(now, octets, lost, jitter));
+        let Some(limit) = limit else { return };
+        self.session.set_receive_limit(Some(limit));
+        if self.limit.replace(limit).is_some_and(|before| limit < before) {
+            self.session.hasten_receive_limit(now);
+        }
     }
 
     /// A control packet arrived. Returns the packets asked for again.
@@ -222,7 +274,6 @@ impl VideoLine {
                     let fraction = self.sending.sent.report(block, rtt);
                     self.sending.rate.loss(fraction);
                 }
-                RtcpEvent::Remb { bitrate } => self.sending.rate.remb(bitrate),
                 RtcpEvent::Collision { old, new } => self.change_ssrc(old, new),
                 _ => {}
             }
@@ -235,6 +286,9 @@ impl VideoLine {
         if self.sending.stream.ssrc() == old {
             self.sending.stream.set_ssrc(new);
         }
+        if let Some(repair) = self.sending.repair.as_mut().filter(|repair| repair.ssrc() == old) {
+            repair.set_ssrc(new);
+        }
     }
 
     fn resend(&mut self, now: Instant, seqs: &[Seq], out: &mut Vec<Datagram>) {
@@ -243,7 +297,17 @@ impl VideoLine {
         for seq in seqs {
             let Some(packet) = self.sending.history.resend(now, *seq, round_trip) else { continue };
             self.sending.retransmitted += 1;
-            self.session.sent_again(&packet);
+            let wrapped = self.sending.repair.as_mut().and_then(|repair| repair.wrap(&packet));
+            let packet = match wrapped {
+                Some(wrapped) => {
+                    self.session.sent(now, &wrapped);
+                    wrapped
+                }
+                None => {
+                    self.session.sent_again(&packet);
+                    packet
+                }
+            };
             out.extend(self.path.rtp(&packet));
         }
     }
@@ -279,9 +343,9 @@ impl VideoLine {
         self.may_send && self.sending.gate.take(now)
     }
 
-    /// Bits per second our picture may take.
-    #[must_use]
-    pub fn target_rate(&self) -> u32 {
+    /// Bits per second our picture may take now.
+    pub fn target_rate(&mut self, now: Instant) -> u32 {
+        self.sending.rate.set_remote(self.session.send_limit(now));
         self.sending.rate.target()
     }
 
@@ -381,8 +445,14 @@ impl VideoLine {
 }
 
 impl Receiving {
-    /// Takes a packet.
-    fn packet(&mut self, now: Instant, received: Received, packet: &RtpPacket, csrc: Option<Ssrc>) {
+    /// Takes a packet. Returns whether it had been missed and asked for.
+    fn packet(
+        &mut self,
+        now: Instant,
+        received: Received,
+        packet: &RtpPacket,
+        csrc: Option<Ssrc>,
+    ) -> bool {
         if received.first || self.current != Some(received.ssrc) {
             self.current = Some(received.ssrc);
             self.assembler.reset();
@@ -390,7 +460,7 @@ impl Receiving {
             self.contributors.clear();
         }
         let seq: ExtSeq = received.ext_seq;
-        self.losses.received(now, seq);
+        let missed = self.losses.received(now, seq);
         let timestamp = packet.timestamp();
         let source = csrc.unwrap_or(received.ssrc);
         if !self.contributors.iter().any(|(known, _)| *known == timestamp) {
@@ -403,6 +473,7 @@ impl Receiving {
             self.wish.arriving(now);
         }
         self.assembler.push(now, seq, packet);
+        missed
     }
 
     fn pop(&mut self, now: Instant) -> Option<Picture> {

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media_codec::{AudioEncoder, MAX_ENCODED_AUDIO};
+use rtp_session::{AudioLevel, level_of};
 use softphone::device::{DeviceError, FRAME, Microphone, Speaker};
 use softphone::media::audio_line::{AudioFrame, AudioSending, Heard};
 use softphone::media::playout::{Playout, PlayoutStats};
@@ -22,6 +23,8 @@ const TICK: Duration = Duration::from_millis(20);
 const RESYNC: Duration = Duration::from_millis(100);
 /// Packets that wait for the next tick; the rest of a flood is dropped.
 const QUEUE: usize = 256;
+/// Level in -dBov below which the number must be for a frame to count as voice (RFC 6464 §3, V).
+const VOICE: u8 = 40;
 /// Mean amplitude above which our own tile shows that we speak: about -40 dBov.
 const SPEAKING: u64 = 330;
 
@@ -212,6 +215,8 @@ impl Worker {
 
     fn send(&mut self, frame: &[i16; FRAME]) {
         let Some(encoder) = &mut self.encoder else { return };
+        let level = level_of(frame);
+        let level = AudioLevel { voice: level < VOICE, level };
         let samples = match &mut encoder.downsampler {
             None => frame.as_slice(),
             Some(downsampler) => {
@@ -229,7 +234,7 @@ impl Worker {
             Ok(length) => {
                 let payload = Bytes::copy_from_slice(&payload[..length]);
                 let marker = std::mem::take(&mut self.marker);
-                let frame = AudioFrame { ticks, marker, payload };
+                let frame = AudioFrame { ticks, marker, level, payload };
                 // the network thread hangs or is gone: the frame is worthless by then
                 let _dropped = self.out.try_send(Input::Audio(frame));
             }

@@ -36,6 +36,8 @@ pub(super) struct Pending {
     command_numbers: BTreeMap<Ssrc, FirSender>,
     /// Our senders that owe a TMMBN.
     notifications: BTreeSet<Ssrc>,
+    /// Our receive limit is to be told soon.
+    pub(super) tell_limit: bool,
     pub(super) farewells: VecDeque<Farewell>,
     /// Further compounds to send at once, until all names are told.
     pub(super) burst: u8,
@@ -99,6 +101,9 @@ impl RtpSession {
     pub(super) fn take_feedback(&mut self, now: Instant) -> VecDeque<Rtcp> {
         let sender = self.own;
         let mut out = std::mem::take(&mut self.pending.packets);
+        if std::mem::take(&mut self.pending.tell_limit) {
+            out.extend(self.remb().map(Rtcp::Remb));
+        }
         for media in std::mem::take(&mut self.pending.notifications) {
             let entries = self.limits.bounding(media).into_iter().collect();
             out.push_back(Rtcp::Tmmbn(BitRates { sender: media, entries }));

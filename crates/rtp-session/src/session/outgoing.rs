@@ -33,6 +33,12 @@ impl RtpSession {
         self.receive_limit = bitrate;
     }
 
+    /// Tells the limit of [`RtpSession::set_receive_limit`] with the next [`RtpSession::poll_rtcp`]: it fell.
+    pub fn hasten_receive_limit(&mut self, now: Instant) {
+        self.pending.tell_limit = true;
+        self.pending.since.get_or_insert(now);
+    }
+
     /// Who is to be named in our SDES besides us; replaces the former list. When it changed, the names go out
     /// at once.
     pub fn set_contributors(&mut self, now: Instant, contributors: Vec<Contributor>) {
@@ -136,9 +142,9 @@ impl RtpSession {
         self.push_reports(now, &mut compound);
         let farewells = self.take_farewells(&mut compound);
         let mut after = Compound::default();
-        if let Some(bitrate) = self.receive_limit {
-            let media = self.peers.valid_sources().map(crate::Source::ssrc).collect();
-            after.push(&Rtcp::Remb(Remb { sender: self.own, bitrate, media }));
+        self.pending.tell_limit = false;
+        if let Some(remb) = self.remb() {
+            after.push(&Rtcp::Remb(remb));
         }
         let mut bye = Compound::default();
         if !farewells.is_empty() {
@@ -152,6 +158,12 @@ impl RtpSession {
         self.push_feedback(now, &mut compound, bye.len());
         compound.append_compound(&bye);
         compound.finish()
+    }
+
+    /// The limit we set for the sources we hear.
+    pub(super) fn remb(&self) -> Option<Remb> {
+        let media = self.peers.valid_sources().map(crate::Source::ssrc).collect();
+        Some(Remb { sender: self.own, bitrate: self.receive_limit?, media })
     }
 
     /// Those whose farewell this compound brings. A sender's last report comes with it (RFC 7160 §4.1).
