@@ -250,6 +250,7 @@ pub struct Phone {
     /// Contact value; empty = the plain address of the flow.
     pub contact: String,
     pub remote_target: Option<String>,
+    pub max_forwards: u8,
     branch: u32,
     tokens: Tokens,
 }
@@ -267,6 +268,7 @@ impl Phone {
             cseq: 0,
             contact: String::new(),
             remote_target: None,
+            max_forwards: 70,
             branch: 0,
             tokens: Tokens::new([9; 32]),
         }
@@ -298,7 +300,7 @@ impl Phone {
         if method != "CANCEL" {
             self.branch = BRANCHES.fetch_add(1, Ordering::Relaxed);
         }
-        let Phone { user, uri, call_id, from, branch, .. } = &*self;
+        let Phone { user, uri, call_id, from, branch, max_forwards, .. } = &*self;
         let port = self.port();
         let uri = self.remote_target.as_ref().unwrap_or(uri);
         let to = if self.to.is_empty() { format!("<{uri}>") } else { self.to.clone() };
@@ -315,7 +317,7 @@ impl Phone {
         format!(
             "{method} {uri} SIP/2.0\r\n\
              Via: SIP/2.0/{protocol} 127.0.0.1:{port};branch=z9hG4bK{user}{port}-{branch};rport\r\n\
-             Max-Forwards: 70\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
+             Max-Forwards: {max_forwards}\r\nFrom: {from}\r\nTo: {to}\r\nCall-ID: {call_id}\r\n\
              CSeq: {cseq} {method}\r\nContact: {contact}\r\n\
              {headers}{kind}Content-Length: {}\r\n\r\n{body}",
             body.len()
