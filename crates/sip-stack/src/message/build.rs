@@ -75,12 +75,7 @@ pub fn reason_phrase(status: u16) -> &'static str {
 /// The headers that every response copies from its request (RFC 3261 §8.2.6.2), and `to_tag` if
 /// there is none in To yet.
 fn copied(request: &Headers, to_tag: Option<&str>) -> Headers {
-    let mut headers = Headers::new();
-    for name in ["Via", "From", "To", "Call-ID", "CSeq"] {
-        for value in request.get_all(name) {
-            headers.push(name, value);
-        }
-    }
+    let mut headers = request.only(&["Via", "From", "To", "Call-ID", "CSeq"]);
     if let (Ok(to), Some(tag)) = (headers.to(), to_tag)
         && to.tag().is_none()
     {

@@ -172,8 +172,23 @@ impl Headers {
     /// Adds `value` after all others. Line ends in it become blanks, so no caller's text can begin a
     /// new header; a list is split into its elements.
     pub fn push(&mut self, name: &str, value: impl ToString) {
-        let at = self.0.len();
-        self.add_at(at, name, &value.to_string());
+        self.push_text(name, &value.to_string());
+    }
+
+    /// [`Headers::push`] of a value that is text already.
+    pub(crate) fn push_text(&mut self, name: &str, value: &str) {
+        self.add_at(self.0.len(), name, value);
+    }
+
+    /// The headers called one of `names` (in their usual spelling), in their order.
+    pub(crate) fn only(&self, names: &[&str]) -> Headers {
+        let wanted = self.0.iter().filter(|h| names.contains(&h.name.as_ref()));
+        Headers(wanted.cloned().collect())
+    }
+
+    /// About how many bytes they take when printed.
+    pub(crate) fn size(&self) -> usize {
+        self.iter().map(|(name, value)| name.len() + value.len() + 4).sum()
     }
 
     /// Adds `value` before the other values of `name`, as a proxy does with Via, Route and
@@ -226,12 +241,14 @@ impl Headers {
             return;
         }
         let parts = grammar::split_outside(&clean, b',').filter(|part| !part.is_empty());
-        let parts: Vec<Header> = parts.map(header).collect();
-        if parts.is_empty() {
+        let before = self.0.len();
+        match at == before {
+            true => self.0.extend(parts.map(header)),
+            false => drop(self.0.splice(at..at, parts.map(header))),
+        }
+        if self.0.len() == before {
             // `Supported:` with nothing says "none" and must not vanish (RFC 3261 §20.37)
             self.0.insert(at, header(""));
-        } else {
-            self.0.splice(at..at, parts);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Headers, MAX_HEADERS, MAX_MESSAGE, Message, Method, Request, Response, Uri, grammar};
 use bytes::Bytes;
+use std::borrow::Cow;
 use thiserror::Error;
 
 /// What is wrong with a message.
@@ -122,7 +123,9 @@ pub(crate) fn headers(head: &[u8]) -> Result<Headers, ParseErrorKind> {
 }
 
 /// The headers that can be read, and what is wrong with the others.
-fn header_lines(lines: impl IntoIterator<Item = String>) -> (Headers, Option<ParseErrorKind>) {
+fn header_lines<'a>(
+    lines: impl IntoIterator<Item = Cow<'a, str>>,
+) -> (Headers, Option<ParseErrorKind>) {
     let mut headers = Headers::new();
     let mut error = None;
     for line in lines {
@@ -130,7 +133,7 @@ fn header_lines(lines: impl IntoIterator<Item = String>) -> (Headers, Option<Par
             return (headers, Some(ParseErrorKind::TooLarge));
         }
         match header_line(&line) {
-            Some((name, value)) => headers.push(name, value),
+            Some((name, value)) => headers.push_text(name, value),
             None => error = Some(ParseErrorKind::HeaderLine),
         }
     }
@@ -158,22 +161,25 @@ pub(crate) fn head_len_from(bytes: &[u8], scanned: usize) -> Option<usize> {
 
 /// Cuts a head into lines, folded ones joined by a blank (RFC 3261 §7.3.1). Text that is no UTF-8 is
 /// taken for Latin-1, which old phones put into display names.
-pub(crate) fn lines(head: &[u8]) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
+pub(crate) fn lines(head: &[u8]) -> Vec<Cow<'_, str>> {
+    let mut lines: Vec<Cow<'_, str>> = Vec::with_capacity(24);
     for raw in head.split(|b| *b == b'\n') {
         let raw = raw.strip_suffix(b"\r").unwrap_or(raw);
         if raw.is_empty() {
             continue; // only the empty line at the end
         }
-        let text = match std::str::from_utf8(raw) {
-            Ok(text) => text.to_owned(),
-            Err(_) => raw.iter().map(|b| char::from(*b)).collect(),
+        let mut text: Cow<'_, str> = match std::str::from_utf8(raw) {
+            Ok(text) => text.into(),
+            Err(_) => raw.iter().map(|b| char::from(*b)).collect::<String>().into(),
         };
-        // A CR of its own ends a line for some: what we pass on must not have a line more for them.
-        let text = text.replace('\r', " ");
+        if text.contains('\r') {
+            // A CR of its own ends a line for some: what we pass on must not have a line more for them.
+            text = text.replace('\r', " ").into();
+        }
         let full = lines.len() > MAX_HEADERS + 1; // the caller finds that it is
         match lines.last_mut() {
             Some(last) if text.starts_with([' ', '\t']) => {
+                let last = last.to_mut();
                 last.push(' ');
                 last.push_str(grammar::trim(&text));
             }
@@ -229,7 +235,10 @@ fn check(start: &Start, headers: &Headers) -> Result<(), ParseErrorKind> {
     if headers.len() > MAX_HEADERS {
         return Err(ParseErrorKind::TooLarge); // a comma list can hold many values in one line
     }
-    headers.via_top()?;
+    match start {
+        Start::Request(..) if headers.has("Via") => drop(headers.vias()?),
+        _ => drop(headers.via_top()?),
+    }
     headers.from()?;
     headers.to()?;
     headers.call_id()?;
@@ -238,7 +247,6 @@ fn check(start: &Start, headers: &Headers) -> Result<(), ParseErrorKind> {
         if cseq.method != *method {
             return Err(ParseErrorKind::MethodMismatch);
         }
-        headers.vias()?;
         headers.max_forwards()?;
         headers.contacts()?;
         headers.routes()?;

@@ -5,13 +5,14 @@ use bytes::Bytes;
 use std::fmt::Write;
 
 fn finish(mut head: String, headers: &Headers, body: &Bytes) -> Bytes {
+    head.reserve(headers.size() + body.len() + 32);
     for (name, value) in headers.lines() {
         if !name.eq_ignore_ascii_case("Content-Length") {
-            // writing into a String cannot fail
-            let _ = write!(head, "{name}: {value}\r\n");
+            [name, ": ", &value, "\r\n"].iter().for_each(|piece| head.push_str(piece));
         }
     }
-    // always sent: a stream needs it, and for datagrams it makes truncation visible
+    // Always sent: a stream needs it, and for datagrams it makes truncation visible. Writing into a
+    // String cannot fail.
     let _ = write!(head, "Content-Length: {}\r\n\r\n", body.len());
     let mut bytes = head.into_bytes();
     bytes.extend_from_slice(body);

@@ -1,6 +1,7 @@
 //! The timer values of RFC 3261 §17 and a timer table that a shell can ask "when next?".
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 /// The three basic times every other transaction timer is made of (RFC 3261 §17.1.1.1, Table 4).
@@ -72,25 +73,6 @@ pub enum Timer {
     Abandon,
 }
 
-impl Timer {
-    /// Every timer, to stop them all when a transaction ends.
-    pub const ALL: [Self; 13] = [
-        Self::A,
-        Self::B,
-        Self::D,
-        Self::E,
-        Self::F,
-        Self::G,
-        Self::H,
-        Self::I,
-        Self::J,
-        Self::K,
-        Self::L,
-        Self::M,
-        Self::Abandon,
-    ];
-}
-
 /// Deadlines by key. Setting, stopping and asking for the earliest are all O(log n), so that
 /// `poll_timeout` stays cheap with tens of thousands of calls.
 #[derive(Debug)]
@@ -118,6 +100,14 @@ impl<K: Ord + Copy> TimerTable<K> {
     pub fn stop(&mut self, key: K) {
         if let Some(old) = self.by_key.remove(&key) {
             self.by_time.remove(&(old, key));
+        }
+    }
+
+    /// Stops every timer of `keys`.
+    pub fn stop_range(&mut self, keys: RangeInclusive<K>) {
+        while let Some((&key, &at)) = self.by_key.range(keys.clone()).next() {
+            self.by_key.remove(&key);
+            self.by_time.remove(&(at, key));
         }
     }
 
@@ -181,6 +171,9 @@ mod tests {
         assert_eq!(table.pop_expired(at(40)), Some(2));
         assert_eq!(table.pop_expired(at(40)), None);
         assert!(table.is_empty());
+        (1..=5).for_each(|key| table.set(key, at(key)));
+        table.stop_range(2..=4);
+        assert_eq!((table.len(), table.next()), (2, Some(at(1))));
     }
 
     #[test]

@@ -397,9 +397,8 @@ impl Layer {
     }
 
     pub(super) fn stop_client_timers(&mut self, id: ClientTransactionId) {
-        for timer in Timer::ALL {
-            self.timers.stop(TimerKey::Client(id, timer));
-        }
+        let all = TimerKey::Client(id, Timer::A)..=TimerKey::Client(id, Timer::Abandon);
+        self.timers.stop_range(all);
     }
 }
 

@@ -113,8 +113,8 @@ const OVERHEAD: usize = 512;
 
 /// The part of a request that is kept, and its size.
 fn essence(request: &Request) -> (Request, usize) {
-    let headers: Headers = request.headers.iter().filter(|(name, _)| KEPT.contains(name)).collect();
-    let size = headers.iter().map(|(name, value)| name.len() + value.len() + 4).sum();
+    let headers = request.headers.only(&KEPT);
+    let size = headers.size();
     let (method, uri) = (request.method.clone(), request.uri.clone());
     (Request { method, uri, headers, body: Bytes::new() }, size)
 }
@@ -340,9 +340,8 @@ impl Layer {
     }
 
     fn remove_server(&mut self, id: ServerTransactionId) {
-        for timer in Timer::ALL {
-            self.timers.stop(TimerKey::Server(id, timer));
-        }
+        let all = TimerKey::Server(id, Timer::A)..=TimerKey::Server(id, Timer::Abandon);
+        self.timers.stop_range(all);
         if let Some(transaction) = self.servers.remove(&id) {
             self.server_keys.remove(&transaction.key);
             if let Some(key) = transaction.merge_key {
