@@ -216,7 +216,23 @@ fn one_account_cannot_fill_the_registrar() {
 fn a_replayed_request_is_not_carried_out_again() {
     let mut lab = Lab::new();
     let mut phone = alice(5070);
-    assert_eq!(phone.ask(&mut lab, "REGISTER", "", "").status, 200);
+    let challenge = last_response(phone.send(&mut lab, "REGISTER", "", ""));
+    let bytes = bytes::Bytes::from(phone.text("REGISTER", "", ""));
+    let Ok(Message::Request(mut request)) = parse::message(&bytes) else {
+        unreachable!("a request of ours")
+    };
+    let mut credentials = Credentials::new("alice", "wonderland");
+    credentials.answer(&challenge, &mut request, &mut Tokens::new([5; 32])).unwrap();
+    lab.input(Input::Sip { flow: phone.flow, bytes: request.to_bytes() });
+    assert_eq!(last_response(lab.take(5070)).status, 200);
+    // Somebody who has listened sends it again, as a request of its own.
+    let text = String::from_utf8(request.to_bytes().to_vec()).unwrap();
+    let again =
+        text.replace("branch=z9hG4bK", "branch=z9hG4bKagain").replace("Call-ID: ", "Call-ID: x");
+    lab.receive(phone.flow, &again);
+    let response = last_response(lab.take(5070));
+    assert_eq!(response.status, 401);
+    assert!(response.headers.get("WWW-Authenticate").unwrap().contains("stale=true"));
     // A nonce that is too old is told from a wrong password, so that nobody is asked again.
     lab.wait(Duration::from_secs(3600));
     assert_eq!(lab.counters().bindings, 0);

@@ -292,6 +292,9 @@ impl Registrar {
             tracing::info!(user, "unregistered: the account is gone");
             self.location.forget(user);
         }
+        if accounts.len() != self.settings.accounts.len() {
+            tracing::info!("{} account(s) now", accounts.len());
+        }
         self.settings.accounts = accounts;
     }
 

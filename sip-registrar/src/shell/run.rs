@@ -132,11 +132,12 @@ struct Loop {
     config: Config,
     registrar: Registrar,
     transports: Transports,
+    /// Before the keeper, which waits at its end for a thread that may be sending here.
+    accounts_changed: mpsc::Receiver<Vec<AccountRow>>,
     keeper: Keeper,
     mixer: Mixer,
     from_mixer: mpsc::Receiver<Input>,
     from_http: mpsc::Receiver<Question>,
-    accounts_changed: mpsc::Receiver<Vec<AccountRow>>,
 }
 
 impl Loop {

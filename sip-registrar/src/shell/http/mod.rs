@@ -79,15 +79,22 @@ pub(crate) async fn serve(listener: TcpListener, board: Board, mixer: Mixer) {
 }
 
 /// 200 while the loop works; the body tells what it can do.
-async fn healthz(State(board): State<Board>) -> (StatusCode, &'static str) {
+async fn healthz(State(board): State<Board>) -> (StatusCode, String) {
     match board.get().await {
-        Some(numbers) if numbers.core.mixer_up => (StatusCode::OK, "ok\n"),
-        Some(_) => (
-            StatusCode::OK,
-            "ok, but the media mixer does not answer: calls to conferences get 503\n",
-        ),
-        None => (StatusCode::SERVICE_UNAVAILABLE, "stuck\n"),
+        Some(numbers) => (StatusCode::OK, health(&numbers)),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "stuck\n".to_owned()),
     }
+}
+
+fn health(numbers: &Numbers) -> String {
+    let mut text = "ok".to_owned();
+    if !numbers.core.mixer_up {
+        text += ", but the media mixer does not answer: calls to conferences get 503";
+    }
+    if numbers.store.failing {
+        text += ", but the store fails: registrations would not survive a restart";
+    }
+    text + "\n"
 }
 
 async fn metrics(State(board): State<Board>) -> Response {
@@ -164,6 +171,17 @@ fn render(numbers: &Numbers) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn health_says_what_is_missing() {
+        let mut numbers = Numbers::default();
+        numbers.core.mixer_up = true;
+        assert_eq!(health(&numbers), "ok\n");
+        numbers.store.failing = true;
+        assert!(health(&numbers).contains("store"));
+        numbers.core.mixer_up = false;
+        assert!(health(&numbers).contains("mixer") && health(&numbers).starts_with("ok, "));
+    }
 
     #[test]
     fn numbers_are_in_prometheus_form() {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -35,6 +35,8 @@ pub(crate) struct KeeperNumbers {
     pub(crate) writes: u64,
     /// Transactions and queries that failed.
     pub(crate) failures: u64,
+    /// Whether the last thing tried failed.
+    pub(crate) failing: bool,
     /// Accounts whose registrations wait to be written.
     pub(crate) waiting: usize,
 }
@@ -45,6 +47,7 @@ struct Shared {
     wake: Condvar,
     writes: AtomicU64,
     failures: AtomicU64,
+    failing: AtomicBool,
 }
 
 /// What is to be written. A newer command replaces an older one of the same account, so there are
@@ -83,6 +86,7 @@ impl Keeper {
         KeeperNumbers {
             writes: self.shared.writes.load(Ordering::Relaxed),
             failures: self.shared.failures.load(Ordering::Relaxed),
+            failing: self.shared.failing.load(Ordering::Relaxed),
             waiting: self.shared.pending().bindings.len(),
         }
     }
@@ -141,6 +145,7 @@ impl Work {
                 Ok(()) => self.failed_in_a_row = 0,
                 Err(error) => self.complain(&error),
             }
+            self.shared.failing.store(self.failed_in_a_row > 0, Ordering::Relaxed);
             if stop {
                 return;
             }
