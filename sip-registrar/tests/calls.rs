@@ -363,7 +363,8 @@ fn info_and_message_pass_and_so_do_their_answers() {
     bob.respond(&mut lab, &message, 200, "b", "");
     assert_eq!(statuses(&lab.take(5070)), [200]);
 
-    let came = alice.send(&mut lab, "REFER", "Refer-To: <sip:x@y>\r\n", "");
+    // Not in bob's Allow.
+    let came = alice.send(&mut lab, "PUBLISH", "Event: presence\r\n", "");
     assert_eq!(statuses(&came), [405]);
 }
 

@@ -271,7 +271,7 @@ fn other_requests_get_the_answer_of_their_rfc() {
     let mut lab = Lab::new();
     for (method, status) in [
         ("DANCE", 501),
-        ("SUBSCRIBE", 405),
+        ("SUBSCRIBE", 489),
         ("MESSAGE", 405),
         ("PUBLISH", 405),
         ("REFER", 405),

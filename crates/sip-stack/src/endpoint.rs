@@ -42,7 +42,7 @@ use bytes::Bytes;
 
 use crate::dialog::{CallTimer, Calls, DialogId, Stage};
 use crate::flow::{ConnectionId, Flow, Hop, Target};
-use crate::message::{DialogRef, Method, parse};
+use crate::message::{DialogRef, Headers, Method, parse};
 use crate::token::Tokens;
 use crate::transaction::layer::Layer;
 use crate::transaction::timers::TimerTable;
@@ -227,8 +227,30 @@ impl Endpoint {
         Some((call, stage))
     }
 
+    /// The live call to whose dialog a response of ours, with these headers, belongs.
+    #[must_use]
+    pub fn call_of(&self, headers: &Headers) -> Option<CallId> {
+        let id = DialogId {
+            call_id: headers.call_id().ok()?.to_owned(),
+            local_tag: headers.to().ok()?.tag()?.to_owned(),
+            remote_tag: headers.from().ok()?.tag().unwrap_or_default().to_owned(),
+        };
+        self.dialogs.get(&id).copied()
+    }
+
+    /// The way the peer's last message in a call came.
+    #[must_use]
+    pub fn flow_of(&self, call: CallId) -> Option<Flow> {
+        self.calls.get(&call)?.flow
+    }
+
     pub(crate) fn emit(&mut self, event: Event) {
         self.events.push_back(event);
+    }
+
+    /// A name for a call to be made later by [`invite`](Self::invite).
+    pub fn reserve_call(&mut self) -> CallId {
+        self.new_call_id()
     }
 
     pub(crate) fn new_call_id(&mut self) -> CallId {

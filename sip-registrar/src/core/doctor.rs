@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use serde::Serialize;
 use sip_stack::endpoint::CallId;
 use sip_stack::flow::Flow;
-use sip_stack::message::Request;
+use sip_stack::message::{Headers, Request};
 
 use super::conference::{ConferenceName, Focus, Member, Session};
 use super::registrar::Registrar;
@@ -32,6 +32,24 @@ impl Provenance {
             transport: if flow.connection.is_some() { "TCP" } else { "UDP" },
             user_agent: printable.take(MAX_USER_AGENT).collect(),
         }
+    }
+
+    /// Of somebody who is called along `flow` and has not answered yet.
+    pub(crate) fn dialled(flow: &Flow) -> Self {
+        Provenance {
+            call_id: String::new(),
+            source: flow.remote,
+            transport: if flow.connection.is_some() { "TCP" } else { "UDP" },
+            user_agent: String::new(),
+        }
+    }
+
+    /// Takes what the answer of such a one tells.
+    pub(crate) fn note_answer(&mut self, headers: &Headers) {
+        let printable = headers.get("Server").or(headers.get("User-Agent")).unwrap_or_default();
+        let printable = printable.chars().filter(|c| !c.is_control());
+        self.user_agent = printable.take(MAX_USER_AGENT).collect();
+        headers.call_id().unwrap_or_default().clone_into(&mut self.call_id);
     }
 }
 
@@ -92,6 +110,7 @@ fn chart(member: &Member) -> Chart {
         Session::AwaitAck => Some(
             "no ACK has come for our 200: the member does not get it, or its ACK does not get here (Contact, Record-Route, NAT)",
         ),
+        Session::Dialling => Some("it is called and has not answered yet"),
         Session::AwaitAnswer => Some("no ACK has come that answers our offer"),
         Session::Stable => None,
         Session::Reoffering | Session::Offering | Session::Accepting => {

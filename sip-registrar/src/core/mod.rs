@@ -10,6 +10,7 @@ mod guard;
 mod identity;
 mod location;
 mod mixer;
+mod refer;
 mod register;
 mod registrar;
 mod reject;

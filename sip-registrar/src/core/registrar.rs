@@ -22,6 +22,7 @@ use super::counters::Counters;
 use super::guard::{Admission, Guard};
 use super::location::Location;
 use super::mixer::{CommandId, MixerLink};
+use super::refer::Refers;
 use super::reject::Reject;
 use super::settings::Settings;
 use super::store::{StoreCommand, StoredBinding};
@@ -94,6 +95,8 @@ pub(crate) enum Role {
     Caller,
     /// An outgoing side of the two-party call of this caller.
     Callee(CallId),
+    /// Somebody who wants the place of a side of the two-party call of this caller.
+    Taker(CallId),
 }
 
 /// Registrar, B2BUA and conference focus without any input or output of its own.
@@ -114,6 +117,7 @@ pub struct Registrar {
     pub(crate) mixer: MixerLink,
     pub(crate) roles: BTreeMap<CallId, Role>,
     pub(crate) relayed: BTreeMap<ClientTransactionId, Relayed>,
+    pub(crate) refers: Refers,
     pub(crate) counters: Counters,
     pub(crate) focus_id: String,
     pub(crate) stopping: bool,
@@ -140,10 +144,14 @@ impl Registrar {
             Method::Prack,
             Method::Update,
             Method::Info,
+            Method::Refer,
+            Method::Subscribe,
             Method::Register,
         ]
         .into();
         config.supported.extend(["path".to_owned(), "outbound".to_owned()]);
+        config.supported.extend(["replaces", "join", "norefersub"].map(str::to_owned));
+        config.capabilities.push(("Allow-Events".to_owned(), "refer".to_owned()));
         config.max_calls = settings.max_calls;
         let focus_id = tokens.hex(8);
         Registrar {
@@ -160,6 +168,7 @@ impl Registrar {
             mixer: MixerLink::new(settings.mixer_timeout),
             roles: BTreeMap::new(),
             relayed: BTreeMap::new(),
+            refers: Refers::default(),
             counters: Counters::default(),
             focus_id,
             stopping: false,
@@ -333,9 +342,18 @@ impl Registrar {
                 self.on_own_request_done(now, transaction, None);
             }
             Event::Pracked { call, body } => self.on_bridge_pracked(now, call, body),
-            Event::Progress { call, response } => self.on_callee_progress(now, call, &response),
-            Event::Answered { call, response } => self.on_callee_answered(now, call, &response),
-            Event::Rejected { call, response } => self.on_callee_rejected(now, call, &response),
+            Event::Progress { call, response } => match self.roles.get(&call) {
+                Some(Role::Member(_)) => self.on_member_progress(now, call, response.status),
+                _ => self.on_callee_progress(now, call, &response),
+            },
+            Event::Answered { call, response } => match self.roles.get(&call) {
+                Some(Role::Member(_)) => self.on_member_answered(now, call, &response),
+                _ => self.on_callee_answered(now, call, &response),
+            },
+            Event::Rejected { call, response } => match self.roles.get(&call) {
+                Some(Role::Member(_)) => self.on_member_rejected(now, call, &response),
+                _ => self.on_callee_rejected(now, call, &response),
+            },
             Event::Refreshed { .. } => {}
             Event::Ack { call, body } => match self.roles.get(&call) {
                 Some(Role::Member(_)) => self.on_member_ack(now, call, body),

@@ -6,7 +6,9 @@ use sip_stack::endpoint::{CallId, ServerTransactionId};
 use sip_stack::flow::{Flow, Transport};
 use sip_stack::message::{Host, Method, NameAddr, Request, Uri};
 
-use super::conference::ConferenceName;
+use super::call::is_relayed;
+use super::conference::{ConferenceName, Reference};
+use super::identity::Identity;
 use super::register::bad_request;
 use super::registrar::{Registrar, Role};
 use super::reject::Reject;
@@ -39,18 +41,69 @@ impl Registrar {
         let resource = self.resource(&request.uri, flow)?;
         let from = request.headers.from().map_err(bad_request)?;
         let identity = self.identify(now, request, &from, flow)?;
+        match self.reference(&request.headers, &identity)? {
+            None => self.dial(now, call, request, &from, flow, identity, resource),
+            Some(reference) => {
+                self.on_reference(now, call, request, &from, flow, identity, resource, &reference)
+            }
+        }
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "all that an INVITE is")]
+    fn dial(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        request: &Request,
+        from: &NameAddr,
+        flow: &Flow,
+        identity: Identity,
+        resource: Resource,
+    ) -> Result<(), Reject> {
         match resource {
             Resource::Server => Err(Reject::new(404).because("call a user or a conference")),
             Resource::Factory => {
                 let name = self.random_name()?;
-                self.join(now, call, request, &from, flow, identity, name)
+                self.join(now, call, request, from, flow, identity, name, None)
             }
             Resource::Conference(name) => {
-                self.join(now, call, request, &from, flow, identity, name)
+                self.join(now, call, request, from, flow, identity, name, None)
             }
             Resource::Account(user) => {
-                self.call_account(now, call, request, &from, flow, &identity, &user)
+                self.call_account(now, call, request, from, flow, &identity, &user)
             }
+        }
+    }
+
+    /// An INVITE with Replaces or Join.
+    #[allow(clippy::too_many_arguments, reason = "all that an INVITE is")]
+    fn on_reference(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        request: &Request,
+        from: &NameAddr,
+        flow: &Flow,
+        identity: Identity,
+        resource: Resource,
+        reference: &Reference,
+    ) -> Result<(), Reject> {
+        let (named, replaces) = match reference {
+            Reference::Replaces(named) => (*named, Some(*named)),
+            Reference::Join(named) => (*named, None),
+        };
+        match self.roles.get(&named).cloned() {
+            // The conference must be the one that is called: a dialog of another is none of it.
+            Some(Role::Member(name)) if resource == Resource::Conference(name.clone()) => {
+                self.join(now, call, request, from, flow, identity, name, replaces)
+            }
+            Some(Role::Caller | Role::Callee(_)) if replaces.is_some() => {
+                self.replace_side(now, call, request, flow, &identity, named)
+            }
+            // Media of a two-party call flow directly: there is nothing to mix another one into
+            // (RFC 3911 §4).
+            Some(Role::Caller | Role::Callee(_)) => Err(Reject::new(488)),
+            _ => Err(Reject::new(481)),
         }
     }
 
@@ -69,6 +122,8 @@ impl Registrar {
             Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => {
                 Err(Reject::new(481))
             }
+            Method::Subscribe => self.subscribe(now, transaction, request, None),
+            Method::Refer => self.refer_outside(now, transaction, request, flow),
             // RFC 3261 §8.2.1; the stack adds Allow.
             _ => Err(Reject::new(405)),
         };
@@ -97,7 +152,11 @@ impl Registrar {
             (Method::Info, Some(Role::Member(_))) => {
                 self.on_member_info(now, call, transaction, request)
             }
-            (Method::Info | Method::Message, Some(Role::Caller | Role::Callee(_))) => {
+            (Method::Refer, Some(Role::Member(_))) => self.refer(now, call, transaction, request),
+            (Method::Subscribe, Some(Role::Member(_))) => {
+                self.subscribe(now, transaction, request, Some(call))
+            }
+            (method, Some(Role::Caller | Role::Callee(_))) if is_relayed(method) => {
                 self.relay_in_dialog(now, call, transaction, request)
             }
             (_, Some(_)) => Err(Reject::new(405)),
@@ -212,7 +271,12 @@ impl Registrar {
         })
     }
 
-    fn respond_reject(&mut self, now: Instant, transaction: ServerTransactionId, reject: &Reject) {
+    pub(crate) fn respond_reject(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        reject: &Reject,
+    ) {
         if reject.headers.is_empty() {
             let _ = self.endpoint.respond_status(now, transaction, reject.status, "");
             return;

@@ -32,6 +32,9 @@ static BRANCHES: AtomicU32 = AtomicU32::new(1);
 pub const SERVER: &str = "127.0.0.1:5060";
 pub const T1: Duration = Duration::from_millis(500);
 
+/// The methods phones take.
+pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, INFO, UPDATE, MESSAGE, REFER, NOTIFY";
+
 pub const OFFER: &str = "v=0\r\no=phone 7 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
     m=audio 16000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n";
 pub const HOLD: &str = "v=0\r\no=phone 7 2 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
@@ -148,6 +151,16 @@ impl Lab {
         self.sent = kept;
         let taken: VecDeque<_> = taken;
         taken.into_iter().map(|(_, message)| message).collect()
+    }
+
+    /// The responses among that; requests are kept.
+    pub fn take_responses(&mut self, port: u16) -> Vec<Message> {
+        let came = self.take(port);
+        let (responses, requests): (Vec<_>, Vec<_>) =
+            came.into_iter().partition(|m| matches!(m, Message::Response(_)));
+        let to = ([127, 0, 0, 1], port).into();
+        self.sent.extend(requests.into_iter().map(|request| (to, request)));
+        responses
     }
 
     /// Lets time pass, timer by timer.
@@ -341,15 +354,27 @@ impl Phone {
         if method == "INVITE" {
             self.ack_failure(lab, &response);
         }
+        self.ask_again(lab, &response, method, headers, body);
+        last_response(lab.take(self.port()))
+    }
+
+    /// Sends a request with the answer to the challenge in `response`.
+    pub fn ask_again(
+        &mut self,
+        lab: &mut Lab,
+        response: &Response,
+        method: &str,
+        headers: &str,
+        body: &str,
+    ) {
         let password = self.password.clone().unwrap();
         let mut credentials = Credentials::new(&self.user, &password);
         let text = self.text(method, headers, body);
         let Ok(Message::Request(mut request)) = parse::message(&Bytes::from(text)) else {
             panic!("a request of ours");
         };
-        credentials.answer(&response, &mut request, &mut self.tokens).expect("a known challenge");
+        credentials.answer(response, &mut request, &mut self.tokens).expect("a known challenge");
         lab.input(Input::Sip { flow: self.flow, bytes: request.to_bytes() });
-        last_response(lab.take(self.port()))
     }
 
     /// The ACK for a refused INVITE: same branch.
@@ -405,7 +430,7 @@ impl Phone {
         let mut response = sip_stack::message::build::response_to(request, status, "", Some(tag));
         let contact = format!("<sip:{}@127.0.0.1:{}>", self.user, self.port());
         response.headers.push("Contact", contact);
-        response.headers.push("Allow", "INVITE, ACK, BYE, CANCEL, INFO, UPDATE, MESSAGE");
+        response.headers.push("Allow", ALLOW);
         if !body.is_empty() {
             response.set_body("application/sdp", body.to_owned());
         }

@@ -274,17 +274,9 @@ impl Call {
         self.peer_allow.as_ref().is_some_and(|allow| allow.contains(method))
     }
 
-    /// Where a request in the dialog goes: along a living connection, else to the first Route or the
-    /// Contact; and back the way the peer came if that is a name nobody can resolve, an address
-    /// behind the peer's NAT, or leads there anyway: of several addresses of ours, the peer (or what guards it) knows the one it called.
+    /// Where a request in the dialog goes; see [`target_of`].
     pub(crate) fn target(&self, dialog: &Dialog) -> Target {
-        let hop = dialog.next_hop();
-        match self.flow {
-            Some(flow) if flow.connection.is_some() => Target::Flow(flow),
-            Some(flow) if is_unresolvable(&hop) || is_behind_nat(&hop, &flow) => Target::Flow(flow),
-            Some(flow) if leads_back(&hop, &flow) => Target::Flow(flow),
-            _ => Target::Hop(hop),
-        }
+        target_of(self.flow, dialog)
     }
 
     /// Whether no change of the session is under way on either side.
@@ -302,6 +294,19 @@ impl Call {
             Target::Flow(_) => Some(Target::Hop(dialog.next_hop())),
             Target::Hop(_) => self.flow.map(Target::Flow),
         }
+    }
+}
+
+/// Where a request in the dialog goes: along a living connection, else to the first Route or the
+/// Contact; and back the way the peer came if that is a name nobody can resolve, an address
+/// behind the peer's NAT, or leads there anyway: of several addresses of ours, the peer (or what guards it) knows the one it called.
+pub(crate) fn target_of(flow: Option<Flow>, dialog: &Dialog) -> Target {
+    let hop = dialog.next_hop();
+    match flow {
+        Some(flow) if flow.connection.is_some() => Target::Flow(flow),
+        Some(flow) if is_unresolvable(&hop) || is_behind_nat(&hop, &flow) => Target::Flow(flow),
+        Some(flow) if leads_back(&hop, &flow) => Target::Flow(flow),
+        _ => Target::Hop(hop),
     }
 }
 

@@ -23,7 +23,7 @@ impl Endpoint {
         if self.calls.len() >= self.config.max_calls || !self.layer.has_room() {
             return Err(SessionError::TooMany);
         }
-        let id = self.new_call_id();
+        let id = invite.call.unwrap_or_else(|| self.new_call_id());
         let contact = invite.contact.unwrap_or_else(|| self.config.contact.clone());
         let mut request = self.new_request(Method::Invite, invite.uri, invite.from, invite.to);
         invite.route.iter().for_each(|route| request.headers.push("Route", route));

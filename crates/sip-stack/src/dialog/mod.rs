@@ -10,6 +10,7 @@ mod early;
 mod id;
 mod incoming;
 mod invite;
+mod notifier;
 mod offered;
 mod reinvite;
 mod reliable;
@@ -19,3 +20,4 @@ mod state;
 
 pub(crate) use call::{Call, CallTimer, Calls, Stage};
 pub use id::DialogId;
+pub use notifier::Notifier;

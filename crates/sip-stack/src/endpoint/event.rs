@@ -287,6 +287,8 @@ pub struct Invite {
     pub headers: Vec<(String, String)>,
     /// The offer; `None` asks the peer for one.
     pub body: Option<Body>,
+    /// Its name, if one was [reserved](crate::endpoint::Endpoint::reserve_call); never twice the same.
+    pub call: Option<CallId>,
     /// Methods for Allow, instead of the configured ones, in the whole call.
     pub allow: Option<Vec<Method>>,
     /// Option tags to leave out of Supported, though configured: `100rel` when an offer in a
@@ -311,6 +313,7 @@ impl Invite {
             route: Vec::new(),
             headers: Vec::new(),
             body,
+            call: None,
             allow: None,
             without: Vec::new(),
             credentials: None,

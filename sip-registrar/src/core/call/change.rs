@@ -27,6 +27,27 @@ pub(crate) struct Change {
     cancelled: bool,
 }
 
+impl Change {
+    /// An offer from `from` on its way.
+    pub(super) fn offered(
+        from: CallId,
+        offer: SessionDescription,
+        map: LineMap,
+        before: Option<SessionDescription>,
+    ) -> Self {
+        Change { from, offer: Some((offer, map)), before, late: None, cancelled: false }
+    }
+}
+
+impl Bridge {
+    /// Whoever wanted the change does not want it any more: it is taken back when it is answered.
+    pub(super) fn cancel_change_of(&mut self, from: CallId) {
+        if let Some(change) = self.change.as_mut().filter(|change| change.from == from) {
+            change.cancelled = true;
+        }
+    }
+}
+
 impl Registrar {
     /// A re-INVITE or an UPDATE with an offer from either side.
     pub(crate) fn on_bridge_offer(
@@ -104,8 +125,18 @@ impl Registrar {
             }
             None => None,
         });
+        let takes = bridge.taker.as_ref().is_some_and(|taker| taker.call == from);
+        if let Some(body) = body.as_ref().filter(|_| takes) {
+            self.taker_agreed(now, call, Body::sdp(body.to_string()));
+            return;
+        }
+        let taker = bridge.taker.take_if(|_| takes);
         let Some(body) = body else {
             bridge.change = None;
+            if let Some(taker) = taker {
+                self.taker_refused(now, &taker, 502, &[]);
+                return;
+            }
             if late {
                 // Asked for an offer, it made none: there is nothing to acknowledge with.
                 let _ = self.endpoint.acknowledge(now, side, None);
@@ -133,26 +164,30 @@ impl Registrar {
         }
         let (status, headers) = match failure {
             ReinviteFailure::Rejected(response) => {
-                let warning = response.headers.get("Warning");
+                let told = ["Warning", "Retry-After"].into_iter().filter_map(|name| {
+                    Some((name.to_owned(), response.headers.get(name)?.to_owned()))
+                });
                 let status = match response.status {
                     401 | 407 => 403,
                     // These would end the asker's dialog, which is alive (RFC 5057 §5.1).
                     408 | 481 => 500,
                     status => status,
                 };
-                (status, warning.map(|w| ("Warning".to_owned(), w.to_owned())))
+                (status, told.collect::<Vec<_>>())
             }
-            ReinviteFailure::Glare | ReinviteFailure::Superseded => (491, None),
+            ReinviteFailure::Glare | ReinviteFailure::Superseded => (491, Vec::new()),
         };
-        let headers: Vec<_> = headers.into_iter().collect();
+        if let Some(taker) = bridge.taker.take_if(|taker| taker.call == change.from) {
+            self.taker_refused(now, &taker, status, &headers);
+            return;
+        }
         let _ = self.endpoint.reject_reinvite(now, change.from, status, "", &headers);
     }
 
     /// Who wanted the change has cancelled it; 487 is out.
     pub(crate) fn on_bridge_offer_cancelled(&mut self, side: CallId) {
-        let Some((_, bridge)) = self.bridge_with(side) else { return };
-        if let Some(change) = bridge.change.as_mut().filter(|c| c.from == side) {
-            change.cancelled = true;
+        if let Some((_, bridge)) = self.bridge_with(side) {
+            bridge.cancel_change_of(side);
         }
     }
 
@@ -204,7 +239,7 @@ impl Registrar {
         let call = match self.roles.get(&side)? {
             Role::Caller => side,
             Role::Callee(call) => *call,
-            Role::Member(_) => return None,
+            Role::Member(_) | Role::Taker(_) => return None,
         };
         self.bridges.0.get_mut(&call).map(|bridge| (call, bridge))
     }

@@ -17,7 +17,7 @@ use crate::core::registrar::{Registrar, Role};
 use crate::core::reject::Reject;
 
 /// Header fields of the INVITE that the callee should see.
-const PASSED_ON: [&str; 3] = ["Subject", "Priority", "Alert-Info"];
+const PASSED_ON: [&str; 4] = ["Subject", "Priority", "Alert-Info", "Referred-By"];
 
 impl Registrar {
     /// An account is called: its devices ring, the most wanted ones first (RFC 3261 §16.6).
@@ -79,6 +79,8 @@ impl Registrar {
             late_early: None,
             caller_reliable: understands_100rel(&request.headers),
             single,
+            taker: None,
+            refers: Vec::new(),
             agreed_early: false,
             change: None,
         };
@@ -153,7 +155,9 @@ impl Registrar {
         if bridge.connected == Some(branch) {
             self.roles.remove(&branch);
             self.roles.remove(&call);
-            self.bridges.0.remove(&call);
+            if let Some(mut bridge) = self.bridges.0.remove(&call) {
+                self.end_taker(now, &mut bridge);
+            }
             let _ = self.endpoint.bye(now, call, given);
             return;
         }
@@ -165,7 +169,8 @@ impl Registrar {
     /// The caller has cancelled or hung up.
     pub(crate) fn on_caller_gone(&mut self, now: Instant, call: CallId, given: Option<Reason>) {
         self.roles.remove(&call);
-        let Some(bridge) = self.bridges.0.remove(&call) else { return };
+        let Some(mut bridge) = self.bridges.0.remove(&call) else { return };
+        self.end_taker(now, &mut bridge);
         for branch in bridge.callees.into_keys() {
             self.roles.remove(&branch);
             let _ = self.endpoint.bye(now, branch, given.clone());

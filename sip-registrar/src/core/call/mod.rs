@@ -6,6 +6,7 @@ mod dial;
 mod early;
 mod fork;
 mod relay;
+mod replace;
 
 use std::collections::BTreeMap;
 
@@ -16,10 +17,12 @@ use sip_stack::endpoint::CallId;
 use sip_stack::message::multipart::body_of_type;
 use sip_stack::message::{Headers, NameAddr};
 
-pub(crate) use relay::Relayed;
+pub(crate) use relay::{Relayed, is_relayed};
 
 use change::Change;
 use fork::Fork;
+use relay::PassedRefer;
+use replace::Taker;
 
 /// One side of a call: our dialog with it.
 #[derive(Debug)]
@@ -57,6 +60,10 @@ pub(crate) struct Bridge {
     single: bool,
     /// Offer and answer have been exchanged in provisional responses that bind both sides.
     agreed_early: bool,
+    /// Who is about to take the place of one side (RFC 3891).
+    taker: Option<Taker>,
+    /// The REFERs that have passed, to name their notifications anew.
+    refers: Vec<PassedRefer>,
     /// A change of the session on its way from one side to the other.
     change: Option<Change>,
 }
@@ -96,7 +103,11 @@ impl Bridge {
     }
 
     fn side_mut(&mut self, caller: CallId, side: CallId) -> Option<&mut Side> {
-        if side == caller { Some(&mut self.caller) } else { self.callees.get_mut(&side) }
+        match &mut self.taker {
+            Some(taker) if taker.call == side => Some(&mut taker.side),
+            _ if side == caller => Some(&mut self.caller),
+            _ => self.callees.get_mut(&side),
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use sip_stack::endpoint::{Body, CallId, ClientTransactionId, ServerTransactionId};
-use sip_stack::message::{Method, Request, Response};
+use sip_stack::message::{Method, Request, Response, Value};
+
+use super::Bridge;
 
 use crate::core::registrar::Registrar;
 use crate::core::reject::Reject;
@@ -18,8 +20,37 @@ pub(crate) enum Relayed {
 }
 
 /// Header fields that say what a passed on request is.
-const PASSED_ON: [&str; 4] =
-    ["Info-Package", "Content-Disposition", "Content-Encoding", "Content-Language"];
+const PASSED_ON: [&str; 9] = [
+    "Info-Package",
+    "Content-Disposition",
+    "Content-Encoding",
+    "Content-Language",
+    "Refer-To",
+    "Refer-Sub",
+    "Referred-By",
+    "Event",
+    "Subscription-State",
+];
+
+/// A REFER that went from one side to the other. Its notifications come back named by its CSeq
+/// number there, and go on named by the one it had here (RFC 3515 §2.4.6).
+#[derive(Debug)]
+pub(super) struct PassedRefer {
+    /// Who received it.
+    by: CallId,
+    /// Its number there.
+    passed: u32,
+    /// Its number here.
+    asked: u32,
+}
+
+/// The most REFERs of a call whose notifications are still named anew.
+const MAX_REFERS: usize = 8;
+
+/// Whether a request goes from one side of a two-party call to the other as it is.
+pub(crate) fn is_relayed(method: &Method) -> bool {
+    RELAYED.contains(method)
+}
 
 /// The methods we handle ourselves in a two-party call.
 const OWN: [Method; 7] = [
@@ -54,13 +85,22 @@ impl Registrar {
         let Some(peer) = bridge.peer(call, side) else {
             return Err(Reject::new(480).because("nobody has answered yet"));
         };
+        let event = bridge.event_for_peer(side, request);
         if !self.endpoint.peer_allows(peer, &request.method) {
             return Err(Reject::new(405));
         }
-        let headers: Vec<_> = PASSED_ON
+        if request.method == Method::Refer && !matches!(request.headers.refer_to(), Ok(Some(_))) {
+            // RFC 3515 §2.4.2: exactly one, and one that can be read.
+            return Err(Reject::new(400).because("Refer-To"));
+        }
+        let mut headers: Vec<_> = PASSED_ON
             .into_iter()
             .filter_map(|n| Some((n.to_owned(), request.headers.get(n)?.to_owned())))
             .collect();
+        if let Some(event) = event {
+            headers.retain(|(name, _)| name != "Event");
+            headers.push(("Event".to_owned(), event.to_string()));
+        }
         let content_type = request.headers.get("Content-Type").map(str::to_owned);
         let body =
             content_type.map(|content_type| Body { content_type, bytes: request.body.clone() });
@@ -95,7 +135,8 @@ impl Registrar {
                 };
                 let Ok(mut answer) = self.endpoint.response(asked, status, "") else { return };
                 if let Some(response) = response {
-                    for name in ["Accept", "Recv-Info", "Retry-After", "Warning"] {
+                    self.note_refer(&mut answer, &response);
+                    for name in ["Accept", "Recv-Info", "Refer-Sub", "Retry-After", "Warning"] {
                         for value in response.headers.get_all(name) {
                             answer.headers.push(name, value);
                         }
@@ -108,5 +149,35 @@ impl Registrar {
             }
             None => {}
         }
+    }
+
+    /// A 2xx to a REFER that was passed on: notes how it was numbered, and puts our Contact in.
+    fn note_refer(&mut self, answer: &mut Response, response: &Response) {
+        let (Ok(passed), Ok(asked)) = (response.headers.cseq(), answer.headers.cseq()) else {
+            return;
+        };
+        if asked.method != Method::Refer || !response.is_success() {
+            return;
+        }
+        let Some(asker) = self.endpoint.call_of(&answer.headers) else { return };
+        let Some((call, bridge)) = self.bridge_with(asker) else { return };
+        let Some(by) = bridge.peer(call, asker) else { return };
+        if bridge.refers.len() >= MAX_REFERS {
+            bridge.refers.remove(0);
+        }
+        bridge.refers.push(PassedRefer { by, passed: passed.number, asked: asked.number });
+        if let Some(side) = bridge.side_mut(call, asker) {
+            answer.headers.push("Contact", &side.contact);
+        }
+    }
+}
+
+impl Bridge {
+    /// The Event of a NOTIFY from `side`, with the number the other side knows the REFER by.
+    fn event_for_peer(&self, side: CallId, request: &Request) -> Option<Value> {
+        let event = request.headers.event().ok()??;
+        let id: u32 = event.params.get("id")?.parse().ok()?;
+        let refer = self.refers.iter().find(|refer| refer.by == side && refer.passed == id)?;
+        Some(event.with_param("id", &refer.asked.to_string()))
     }
 }

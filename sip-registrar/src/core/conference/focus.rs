@@ -6,6 +6,7 @@ use sip_stack::endpoint::CallId;
 
 use super::directory::Creator;
 use super::member::Member;
+use crate::core::identity::Identity;
 
 /// The signalling centre of one conference. It exists as long as somebody is in it or on the way in.
 #[derive(Debug)]
@@ -63,6 +64,17 @@ impl Focus {
     /// The calls of all members, those on the way in included.
     pub(crate) fn calls(&self) -> impl Iterator<Item = CallId> {
         self.members.keys().copied()
+    }
+
+    /// The calls of one identity.
+    pub(crate) fn calls_of(&self, identity: &Identity) -> Vec<CallId> {
+        let of = |member: &Member| member.identity == *identity;
+        self.members.iter().filter(|(_, m)| of(m)).map(|(call, _)| *call).collect()
+    }
+
+    /// Whether somebody is really there.
+    pub(crate) fn has(&self, identity: &Identity) -> bool {
+        self.members.values().any(|m| m.joined && m.identity == *identity)
     }
 
     /// How many there are, those on the way in included.

@@ -31,12 +31,14 @@ impl Registrar {
         flow: &Flow,
         identity: Identity,
         name: ConferenceName,
+        replaces: Option<CallId>,
     ) -> Result<(), Reject> {
         let offer = description_of(&request.headers, &request.body)?;
         if !self.mixer.is_up() {
             return Err(Reject::busy("the media mixer is not there"));
         }
-        if self.directory.get(&name).is_some_and(|f| f.len() >= self.settings.max_members) {
+        let full = self.directory.get(&name).is_some_and(|f| f.len() >= self.settings.max_members);
+        if full && replaces.is_none() {
             return Err(Reject::new(486).because("the conference is full"));
         }
         let contact = self.conference_contact(&name, &request.uri, flow);
@@ -55,21 +57,14 @@ impl Registrar {
         let session_id = u64::from_str_radix(&self.tokens.hex(7), 16).unwrap_or(1);
         let display_name = sanitise_display_name(from.display_name.as_deref(), &user);
         let text = offer.as_ref().map(ToString::to_string);
+        let sdp = DialogSdp::new("-", session_id, flow.local.ip());
+        let (provenance, name_shown) = (Provenance::of(request, flow), display_name.clone());
         focus.insert(
             call,
             Member {
-                leg: leg.leg.clone(),
-                identity,
-                provenance: Provenance::of(request, flow),
-                display_name: display_name.clone(),
-                contact,
-                sdp: DialogSdp::new("-", session_id, flow.local.ip()),
-                joined: false,
-                session: Session::Joining,
                 offer,
-                agreed: None,
-                asking_key_frame: false,
-                refuses_key_frame: false,
+                replaces,
+                ..Member::new(leg.leg.clone(), identity, provenance, name_shown, contact, sdp)
             },
         );
         self.roles.insert(call, Role::Member(name));
@@ -97,11 +92,19 @@ impl Registrar {
         let description = match reply {
             Ok(description) => description,
             Err(error) => {
+                let dial = member.dial.take();
                 self.refuse(now, call, &refusal(&error));
                 self.forget_member(now, call, "refused by the mixer", false);
+                if let Some(dial) = dial {
+                    self.on_dialled(now, dial.refer, call, refusal(&error).status);
+                }
                 return;
             }
         };
+        if member.dial.is_some() {
+            self.call_device(now, call, &description);
+            return;
+        }
         let (body, session) = match member.offer.take() {
             Some(offer) => {
                 member.agreed = Some(offer.to_string());
@@ -115,8 +118,12 @@ impl Registrar {
             contact: Some(member.contact.clone()),
             ..Answer::default()
         };
+        let replaced = member.replaces.take();
         if self.endpoint.accept(now, call, answer).is_err() {
             self.forget_member(now, call, "gone", true);
+        } else if let Some(old) = replaced.filter(|old| self.roles.contains_key(old)) {
+            // RFC 3891 §3: accepted first, then the other one is hung up.
+            self.end_call(now, old, Reason::sip(200, "replaced by another dialog"));
         }
     }
 

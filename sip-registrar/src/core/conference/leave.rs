@@ -82,9 +82,18 @@ impl Registrar {
         given: Option<Reason>,
     ) {
         match self.roles.get(&call) {
-            Some(Role::Member(_)) => self.forget_member(now, call, why, true),
+            Some(Role::Member(_)) => {
+                let dial = self.member_mut(call).and_then(|member| member.dial.take());
+                self.forget_member(now, call, why, true);
+                if let Some(dial) = dial {
+                    let cause = given.and_then(|r| u16::try_from(r.cause?).ok());
+                    let status = cause.filter(|cause| (300..700).contains(cause)).unwrap_or(480);
+                    self.on_dialled(now, dial.refer, call, status);
+                }
+            }
             Some(Role::Caller) => self.on_caller_gone(now, call, given),
             Some(Role::Callee(_)) => self.on_callee_gone(now, call, given),
+            Some(Role::Taker(_)) => self.on_taker_gone(call),
             None => {}
         }
     }

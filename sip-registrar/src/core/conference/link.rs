@@ -14,7 +14,9 @@ impl Registrar {
     pub(crate) fn on_mixer_reply(&mut self, now: Instant, id: CommandId, reply: MixerReply) {
         let Some(pending) = self.mixer.take(id) else { return };
         if let Err(error) = &reply {
-            self.counters.mixer_failures += 1;
+            // A caller without a codec in common is no failure of the mixer.
+            let ordinary = matches!(error, MixerError::NoCommonMedia(_) | MixerError::Invalid(_));
+            self.counters.mixer_failures += u64::from(!ordinary);
             tracing::debug!(leg = %pending.leg.leg, %error, "the mixer refuses");
         }
         let joined = pending.purpose == Purpose::Join;

@@ -1,10 +1,13 @@
 //! One member: the dialog of one person with the focus, and how far its session has come.
 
 use sdp::{DialogSdp, SessionDescription};
-use sip_stack::message::NameAddr;
+use sip_stack::endpoint::CallId;
+use sip_stack::message::{NameAddr, Uri};
 
 use crate::core::doctor::Provenance;
 use crate::core::identity::Identity;
+use crate::core::location::Binding;
+use crate::core::refer::ReferId;
 
 /// A person as the focus sees it. The same user twice is two members: two devices.
 #[derive(Debug)]
@@ -29,10 +32,54 @@ pub(crate) struct Member {
     pub(crate) offer: Option<SessionDescription>,
     /// The member's description that the mixer last agreed to, to go back to.
     pub(crate) agreed: Option<String>,
+    /// Whose place it takes as soon as it is there.
+    pub(crate) replaces: Option<CallId>,
+    /// How it is called, until it answers.
+    pub(crate) dial: Option<DialOut>,
     /// An INFO of ours waits for its answer: one key frame request at a time.
     pub(crate) asking_key_frame: bool,
     /// The member answered such an INFO with a refusal: it will not be asked again.
     pub(crate) refuses_key_frame: bool,
+}
+
+/// A device that the focus calls.
+#[derive(Debug)]
+pub(crate) struct DialOut {
+    /// The REFER that asked for it.
+    pub(crate) refer: ReferId,
+    /// The way to it.
+    pub(crate) binding: Binding,
+    /// Who asked, for Referred-By (RFC 3892).
+    pub(crate) by: Option<Uri>,
+}
+
+impl Member {
+    /// Somebody on the way in, of whom nothing is agreed yet.
+    pub(crate) fn new(
+        leg: String,
+        identity: Identity,
+        provenance: Provenance,
+        display_name: String,
+        contact: NameAddr,
+        sdp: DialogSdp,
+    ) -> Self {
+        Member {
+            leg,
+            identity,
+            provenance,
+            display_name,
+            contact,
+            sdp,
+            joined: false,
+            session: Session::Joining,
+            offer: None,
+            agreed: None,
+            replaces: None,
+            dial: None,
+            asking_key_frame: false,
+            refuses_key_frame: false,
+        }
+    }
 }
 
 /// How far the session of a member has come.
@@ -40,6 +87,7 @@ pub(crate) struct Member {
 /// ```text
 ///  Joining ──answer──▶ AwaitAck ──ACK──▶ Stable ◀──────────────┐
 ///  Joining ──offer───▶ AwaitAnswer ──ACK + answer──▶ Accepting ┤ (Accept agreed)
+///  Joining ──offer of a dial-out──▶ Dialling ──2xx + answer──▶ Accepting
 ///  Stable ──re-INVITE, UPDATE with SDP──▶ Reoffering ──────────┤ (answered or refused)
 ///  Stable ──re-INVITE without SDP──▶ Offering ──▶ AwaitAnswer ─┘
 /// ```
@@ -49,6 +97,8 @@ pub(crate) enum Session {
     Joining,
     /// The 200 with the mixer's answer is out.
     AwaitAck,
+    /// Our INVITE with the mixer's offer is out.
+    Dialling,
     /// Nothing is going on.
     Stable,
     /// The member's new offer is with the mixer.

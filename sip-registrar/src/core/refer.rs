@@ -1,0 +1,311 @@
+//! REFER to the focus: a member has somebody called into its conference, or leaves it (RFC 3515, RFC
+//! 4579 §5.5, §5.11), and is told what becomes of it (`Event: refer`).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use sip_stack::dialog::Notifier;
+use sip_stack::endpoint::{Body, CallId, ServerTransactionId};
+use sip_stack::flow::Flow;
+use sip_stack::message::{Method, NameAddr, Reason, Request, build};
+
+use super::conference::ConferenceName;
+use super::identity::Identity;
+use super::register::bad_request;
+use super::registrar::{Registrar, Role};
+use super::reject::Reject;
+use super::route::Resource;
+
+/// The most REFERs that are being carried out at a time.
+const MAX_REFERS: usize = 1000;
+
+/// Names one REFER that is being carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct ReferId(u64);
+
+/// The REFERs that are being carried out.
+#[derive(Debug, Default)]
+pub(crate) struct Refers {
+    next: u64,
+    running: BTreeMap<ReferId, Refer>,
+}
+
+/// One REFER.
+#[derive(Debug)]
+struct Refer {
+    notify: Notify,
+    /// The calls to the devices of who is invited.
+    branches: BTreeSet<CallId>,
+    /// The best refusal so far.
+    best: Option<u16>,
+}
+
+/// Whom to tell what becomes of a REFER.
+#[derive(Debug)]
+enum Notify {
+    /// The member, in the dialog of its call; the number names the REFER (RFC 3515 §2.4.6).
+    InCall { call: CallId, id: u32 },
+    /// Who sent it outside of any call.
+    Outside(Box<Notifier>),
+    /// Nobody: it said `Refer-Sub: false` (RFC 4488), or does not want to hear any more.
+    Nobody,
+}
+
+/// What a REFER asks for, if policy lets it.
+#[derive(Debug, PartialEq, Eq)]
+enum Wish {
+    /// Call this account into the conference.
+    DialOut(String),
+    /// End one's own calls to the conference.
+    Leave,
+}
+
+impl Registrar {
+    /// REFER in the dialog of a member.
+    pub(crate) fn refer(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        transaction: ServerTransactionId,
+        request: &Request,
+    ) -> Result<(), Reject> {
+        let Some(Role::Member(name)) = self.roles.get(&call).cloned() else {
+            return Err(Reject::new(481));
+        };
+        let Some(member) = self.member_mut(call) else { return Err(Reject::new(481)) };
+        let (identity, contact) = (member.identity.clone(), member.contact.clone());
+        let flow = self.endpoint.flow_of(call).ok_or_else(|| Reject::new(481))?;
+        let wish = self.judge(&identity, request, &flow)?;
+        let id = request.headers.cseq().map_err(bad_request)?.number;
+        let notify = match wants_no_subscription(request) {
+            true => Notify::Nobody,
+            false => Notify::InCall { call, id },
+        };
+        self.accept_refer(now, transaction, &contact, &notify);
+        self.carry_out(now, request, &flow, &identity, &name, wish, notify);
+        Ok(())
+    }
+
+    /// REFER to a conference outside of any dialog: only of somebody who is in it.
+    pub(crate) fn refer_outside(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: &Request,
+        flow: &Flow,
+    ) -> Result<(), Reject> {
+        if request.headers.to().is_ok_and(|to| to.tag().is_some()) {
+            return Err(Reject::new(481));
+        }
+        let from = request.headers.from().map_err(bad_request)?;
+        let identity = self.identify(now, request, &from, flow)?;
+        let Resource::Conference(name) = self.resource(&request.uri, flow)? else {
+            // Phones take a REFER in their calls; to pass on one that is not would let strangers
+            // make them call.
+            return Err(Reject::new(405));
+        };
+        let focus = self.directory.get(&name).ok_or_else(|| Reject::new(404))?;
+        if !focus.has(&identity) {
+            return Err(Reject::new(403).because("only members may invite"));
+        }
+        let wish = self.judge(&identity, request, flow)?;
+        let contact = self.conference_contact(&name, &request.uri, flow);
+        let notify = if wants_no_subscription(request) {
+            Notify::Nobody
+        } else {
+            let notifier = self.endpoint.notifier(transaction, *flow, contact.clone());
+            Notify::Outside(Box::new(notifier.ok_or_else(|| Reject::new(400).because("Contact"))?))
+        };
+        self.accept_refer(now, transaction, &contact, &notify);
+        self.carry_out(now, request, flow, &identity, &name, wish, notify);
+        Ok(())
+    }
+
+    /// The policy: what may be asked for, by whom. Everything else is refused, for a focus that calls
+    /// whatever it is told is a relay for strangers (RFC 3515 §5).
+    fn judge(&self, identity: &Identity, request: &Request, flow: &Flow) -> Result<Wish, Reject> {
+        let target = request.headers.refer_to().map_err(bad_request)?;
+        let target = target.ok_or_else(|| Reject::new(400).because("no Refer-To"))?.uri;
+        let denied = |why: &str| Err(Reject::new(403).because(why));
+        let Identity::Account(referrer) = identity else {
+            return denied("only accounts may invite");
+        };
+        if self.refers.running.len() >= MAX_REFERS {
+            return Err(Reject::busy("too many invitations"));
+        }
+        if !target.is_sip() || !self.is_ours(&target, flow) || !target.headers.is_empty() {
+            return denied("only accounts of this server can be invited");
+        }
+        let Resource::Account(user) = self.resource(&target, flow)? else {
+            return denied("only accounts of this server can be invited");
+        };
+        match target.params.get("method").unwrap_or("INVITE") {
+            "INVITE" => Ok(Wish::DialOut(user)),
+            "BYE" if user == *referrer => Ok(Wish::Leave),
+            "BYE" => denied("only oneself can be removed"),
+            _ => denied("only INVITE and BYE"),
+        }
+    }
+
+    /// 200 to a REFER: 202 is not to be sent any more (RFC 7647 §5).
+    fn accept_refer(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        contact: &NameAddr,
+        notify: &Notify,
+    ) {
+        let Ok(mut response) = self.endpoint.response(transaction, 200, "") else { return };
+        response.headers.push("Contact", contact);
+        if matches!(notify, Notify::Nobody) {
+            response.headers.push("Refer-Sub", "false");
+        }
+        let _ = self.endpoint.respond(now, transaction, response);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "all that a REFER is")]
+    fn carry_out(
+        &mut self,
+        now: Instant,
+        request: &Request,
+        flow: &Flow,
+        identity: &Identity,
+        name: &ConferenceName,
+        wish: Wish,
+        notify: Notify,
+    ) {
+        self.refers.next += 1;
+        let id = ReferId(self.refers.next);
+        let refer = Refer { notify, branches: BTreeSet::new(), best: None };
+        self.refers.running.insert(id, refer);
+        self.tell_refer(now, id, 100);
+        match wish {
+            Wish::DialOut(user) => {
+                let by = request.headers.from().ok();
+                let branches = self.dial_out(now, id, name, &user, by.as_ref(), &request.uri, flow);
+                match branches {
+                    Ok(branches) => {
+                        if let Some(refer) = self.refers.running.get_mut(&id) {
+                            refer.branches = branches;
+                        }
+                    }
+                    Err(reject) => self.tell_refer(now, id, reject.status),
+                }
+            }
+            Wish::Leave => {
+                let calls = self.directory.get(name).map(|focus| focus.calls_of(identity));
+                self.tell_refer(now, id, 200);
+                for call in calls.unwrap_or_default() {
+                    self.end_call(now, call, Reason::sip(200, "as you asked by REFER"));
+                }
+            }
+        }
+    }
+
+    /// A device that is called into a conference says something: `status`.
+    pub(crate) fn on_dialled(&mut self, now: Instant, id: ReferId, branch: CallId, status: u16) {
+        let Some(refer) = self.refers.running.get_mut(&id) else { return };
+        if status < 200 {
+            self.tell_refer(now, id, status);
+            return;
+        }
+        refer.branches.remove(&branch);
+        if status < 300 {
+            let others = std::mem::take(&mut refer.branches);
+            self.tell_refer(now, id, status);
+            for other in others {
+                self.end_call(now, other, Reason::sip(200, "Call completed elsewhere"));
+            }
+            return;
+        }
+        let best = refer.best.map_or(status, |best| best.min(status));
+        refer.best = Some(best);
+        if refer.branches.is_empty() {
+            self.tell_refer(now, id, best);
+        }
+    }
+
+    /// NOTIFY about a REFER (RFC 3515 §2.4.4); a final status is the last one.
+    fn tell_refer(&mut self, now: Instant, id: ReferId, status: u16) {
+        let Some(refer) = self.refers.running.get_mut(&id) else { return };
+        let done = status >= 200;
+        let event = match &refer.notify {
+            Notify::InCall { id, .. } => format!("refer;id={id}"),
+            _ => "refer".to_owned(),
+        };
+        let rest = self.endpoint.config().ring_timeout + Duration::from_secs(10);
+        let state = match done {
+            true => "terminated;reason=noresource".to_owned(),
+            false => format!("active;expires={}", rest.as_secs()),
+        };
+        let headers = [("Event".to_owned(), event), ("Subscription-State".to_owned(), state)];
+        let text = format!("SIP/2.0 {status} {}\r\n", build::reason_phrase(status));
+        let body =
+            Body { content_type: "message/sipfrag;version=2.0".to_owned(), bytes: text.into() };
+        // What becomes of a NOTIFY changes nothing (§2.4.4): not even a 481 takes the call back.
+        match &mut refer.notify {
+            Notify::InCall { call, .. } => {
+                let _ = self.endpoint.request(now, *call, Method::Notify, &headers, Some(body));
+            }
+            Notify::Outside(notifier) => {
+                let _ = self.endpoint.notify(now, notifier, &headers, Some(body));
+            }
+            Notify::Nobody => {}
+        }
+        if done {
+            self.refers.running.remove(&id);
+        }
+    }
+
+    /// SUBSCRIBE, in the dialog of this member or outside. The only event we know is that of a REFER,
+    /// which only a REFER can begin (RFC 3515 §2.4.4).
+    pub(crate) fn subscribe(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: &Request,
+        call: Option<CallId>,
+    ) -> Result<(), Reject> {
+        let event = request.headers.event().map_err(bad_request)?;
+        let Some(event) = event.filter(|event| event.is("refer")) else {
+            return Err(Reject::new(489).with("Allow-Events", "refer"));
+        };
+        let named: Option<u32> = event.params.get("id").and_then(|id| id.parse().ok());
+        let found = self.refers.running.iter().find_map(|(id, refer)| match refer.notify {
+            Notify::InCall { call: of, id: number } => {
+                (Some(of) == call && named.is_none_or(|named| named == number)).then_some(*id)
+            }
+            _ => None,
+        });
+        let id = found.ok_or_else(|| Reject::new(403))?;
+        let expires = request.headers.expires().map_err(bad_request)?.unwrap_or(60).min(190);
+        let Ok(mut response) = self.endpoint.response(transaction, 200, "") else { return Ok(()) };
+        response.headers.push("Expires", expires);
+        let contact = call.and_then(|call| self.member_mut(call)).map(|m| m.contact.clone());
+        if let Some(contact) = contact {
+            response.headers.push("Contact", contact);
+        }
+        let _ = self.endpoint.respond(now, transaction, response);
+        if expires > 0 {
+            self.tell_refer(now, id, 100);
+        } else if let Some(refer) = self.refers.running.get_mut(&id) {
+            // It does not want to hear any more; the invitation goes on (RFC 3515 §2.4.4).
+            let before = std::mem::replace(&mut refer.notify, Notify::Nobody);
+            if let Notify::InCall { call, id } = before {
+                let headers = [
+                    ("Event".to_owned(), format!("refer;id={id}")),
+                    ("Subscription-State".to_owned(), "terminated;reason=timeout".to_owned()),
+                ];
+                let _ = self.endpoint.request(now, call, Method::Notify, &headers, None);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether no NOTIFY is wanted (RFC 4488 §4).
+fn wants_no_subscription(request: &Request) -> bool {
+    request.headers.get("Refer-Sub").is_some_and(|value| {
+        value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("false")
+    })
+}
