@@ -45,7 +45,10 @@ impl Endpoint {
         }
         state.learn(&request.headers);
         // Our own change that waits to be tried again was made for the session as it was.
-        let superseded = state.change.take_if(|change| !change.refresh).is_some();
+        let superseded = state
+            .change
+            .take_if(|change| !change.refresh && change.transaction.is_none())
+            .is_some();
         if superseded {
             self.call_timers.stop((call, CallTimer::Retry));
         }

@@ -233,6 +233,49 @@ mod tests {
     }
 
     #[test]
+    fn a_422_raises_the_interval_a_bounded_number_of_times() {
+        let mut timer = SessionTimer::default();
+        let too_small = |min_se: u32| {
+            let mut response = Response {
+                status: 422,
+                reason: String::new(),
+                headers: Headers::new(),
+                body: bytes::Bytes::new(),
+            };
+            response.headers.push("Min-SE", min_se);
+            response
+        };
+        assert_eq!(timer.raise(&too_small(90)), None, "that was asked already");
+        for step in 1..=5 {
+            assert_eq!(timer.raise(&too_small(100 * step)), Some(()));
+            assert_eq!(timer.min_se, 100 * step);
+        }
+        assert_eq!(timer.raise(&too_small(600)), None);
+    }
+
+    // RFC 4028 Table 2, and what it calls impossible.
+    #[test]
+    fn the_refresher_is_chosen_by_the_table() {
+        for (supports, asked, chosen) in [
+            (false, "", "uas"),
+            (false, ";refresher=uac", "uas"),
+            (false, ";refresher=uas", "uas"),
+            (true, "", "uac"),
+            (true, ";refresher=uac", "uac"),
+            (true, ";refresher=uas", "uas"),
+        ] {
+            let expires = format!("600{asked}");
+            let supported = ("Supported", if supports { "timer" } else { "" });
+            let (timer, response) = answered(&[("Session-Expires", &expires), supported]);
+            let expected = format!("600;refresher={chosen}");
+            assert_eq!(response.get("Session-Expires"), Some(&*expected), "{supports} {asked}");
+            assert_eq!(timer.we_refresh, chosen == "uas");
+            // MUST if the client refreshes, SHOULD if it can give us up (§9).
+            assert_eq!(response.list_has("Require", "timer"), supports);
+        }
+    }
+
+    #[test]
     fn as_client_the_2xx_decides() {
         let mut timer = SessionTimer::default();
         let mut request = Headers::new();

@@ -68,6 +68,8 @@ pub struct World {
     closed: BTreeSet<ConnectionId>,
     /// INVITEs to the first that make a dialog reach the second too.
     pub fork: Option<(usize, usize)>,
+    /// What a test has taken from the network to look at.
+    pub held: Vec<Message>,
     /// `A>B INVITE`, one line a message that was sent, lost or not.
     pub ladder: Vec<String>,
 }
@@ -105,6 +107,7 @@ impl World {
             rng: StdRng::from_seed([0; 32]),
             closed: BTreeSet::new(),
             fork: None,
+            held: Vec::new(),
             ladder: Vec::new(),
         }
     }
