@@ -155,6 +155,18 @@ fn a_flow_that_has_failed_is_forgotten_and_the_other_one_used() {
 }
 
 #[test]
+fn a_device_that_is_silent_on_one_flow_is_tried_on_the_other_and_stays_registered() {
+    let mut lab = Lab::new();
+    with_flow(bob(5071), "1").ask(&mut lab, "REGISTER", OUTBOUND, "");
+    with_flow(bob(5072), "2").ask(&mut lab, "REGISTER", OUTBOUND, "");
+    call_bob(&mut lab);
+    assert!(!invites(&mut lab, 5072).is_empty() && invites(&mut lab, 5071).is_empty());
+    lab.wait(Duration::from_secs(33));
+    assert!(!invites(&mut lab, 5071).is_empty());
+    assert_eq!(lab.counters().bindings, 2);
+}
+
+#[test]
 fn a_device_that_has_answered_is_not_asked_again_over_its_other_flow() {
     let mut lab = Lab::new();
     with_flow(bob(5071).over_tcp(), "1").ask(&mut lab, "REGISTER", OUTBOUND, "");

@@ -190,7 +190,7 @@ impl Registrar {
         self.roles.remove(&branch);
         // No answer of the device: 430 and 408 of a proxy on the way (RFC 5626 §7), 480 of our own
         // stack when nothing could be sent.
-        if undelivered && self.ring_by_other_flow(now, call, branch) {
+        if undelivered && self.ring_by_other_flow(now, call, branch, status) {
             return;
         }
         let Some(bridge) = self.bridges.0.get_mut(&call) else { return };

@@ -86,16 +86,18 @@ impl Registrar {
     }
 
     /// The INVITE of a branch that is over never reached its device: tries the next way to it, if
-    /// there is one. The way that failed is none any more, if the device had promised to keep it open.
+    /// there is one. Only 430 says that the way is none any more; after a silence the device may go
+    /// on to keep it alive, and would not register again.
     pub(super) fn ring_by_other_flow(
         &mut self,
         now: Instant,
         call: CallId,
         branch: CallId,
+        status: u16,
     ) -> bool {
         let Some(mut bridge) = self.bridges.0.remove(&call) else { return false };
         let mut device = bridge.fork.ringing.remove(&branch).unwrap_or_default();
-        if let Some(failed) = device.pop_front() {
+        if let Some(failed) = device.pop_front().filter(|_| status == 430) {
             self.location.handle_flow_failed(&bridge.fork.callee, &failed);
         }
         let rings = self.ring_device(now, call, &mut bridge, device);
