@@ -57,11 +57,7 @@ impl RtpSession {
     pub fn new(config: SessionConfig, now: Instant) -> Self {
         let mut random = Random::new(config.seed);
         let own = Ssrc(random.next_u64() as u32);
-        let timing = ScheduleConfig {
-            bandwidth: config.bandwidth,
-            feedback: config.feedback,
-            report_interval: Duration::ZERO,
-        };
+        let timing = ScheduleConfig { bandwidth: config.bandwidth, feedback: config.feedback };
         let schedule = Schedule::new(timing, now, random.next_u64());
         Self {
             config,
@@ -178,11 +174,6 @@ impl RtpSession {
     /// the stream.
     pub fn set_auxiliary_types(&mut self, types: Vec<PayloadType>) {
         self.auxiliary = types;
-    }
-
-    /// Least mean time between regular reports, as `a=rtcp-fb:* trr-int` asks (RFC 4585 §4.2); zero for none.
-    pub const fn set_report_interval(&mut self, interval: Duration) {
-        self.schedule.set_report_interval(interval);
     }
 
     fn rate_of(&self, payload_type: PayloadType) -> Option<u32> {

@@ -338,6 +338,24 @@ fn a_farewell_is_told_once_and_ends_the_source() {
 }
 
 #[test]
+fn one_of_a_crowd_leaves_without_a_bye() {
+    let t = Instant::now();
+    let mut a = Peer::new("ann", t, 1);
+    a.send(t);
+    let report = |ssrc| {
+        let mut compound = rtcp::Compound::default();
+        compound.push(&Rtcp::ReceiverReport { ssrc: Ssrc(ssrc), blocks: Vec::new() });
+        compound.finish()
+    };
+    for ssrc in 0..49 {
+        a.session.handle_rtcp(t, &report(ssrc));
+    }
+    assert!(a.session.clone().bye(t, "").is_some(), "fifty with us");
+    a.session.handle_rtcp(t, &report(49));
+    assert_eq!(a.session.bye(t, ""), None);
+}
+
+#[test]
 fn any_bytes_are_survived() {
     use proptest::prelude::*;
     use proptest::test_runner::{Config, TestRunner};

@@ -24,8 +24,6 @@ pub struct ScheduleConfig {
     /// Profile with feedback (AVPF): the minimum interval is reduced to 360 s / (bandwidth in kbit/s), within
     /// 1 to 5 s.
     pub feedback: bool,
-    /// `a=rtcp-fb:* trr-int` (RFC 4585 §4.2, T_rr_interval): least mean time between regular reports; zero for none.
-    pub report_interval: Duration,
 }
 
 /// How many there are, as a participant sees it.
@@ -86,11 +84,6 @@ impl Schedule {
         self.budget.ready_at(now)
     }
 
-    /// Another least time between regular reports; see [`ScheduleConfig::report_interval`].
-    pub const fn set_report_interval(&mut self, interval: Duration) {
-        self.config.report_interval = interval;
-    }
-
     /// The deterministic interval Td (RFC 3550 §6.3.1).
     #[must_use]
     pub fn interval(&self, population: Population) -> Duration {
@@ -102,7 +95,6 @@ impl Schedule {
         if self.initial {
             minimum /= 2.0;
         }
-        minimum = minimum.max(self.config.report_interval.as_secs_f64());
         let mut octets_per_second = bandwidth * 0.05 / 8.0;
         let mut n = population.members.max(1) as f64;
         let senders = population.senders as f64;
@@ -188,11 +180,7 @@ mod tests {
     const TWO: Population = Population { members: 2, senders: 2, we_sent: true };
 
     fn schedule(bandwidth: u32, feedback: bool, now: Instant) -> Schedule {
-        Schedule::new(
-            ScheduleConfig { bandwidth, feedback, report_interval: Duration::ZERO },
-            now,
-            5,
-        )
+        Schedule::new(ScheduleConfig { bandwidth, feedback }, now, 5)
     }
 
     /// Moments of reports within a time, polled when the schedule says.
@@ -260,6 +248,27 @@ mod tests {
         // They leave again: the timer comes back (§6.3.4).
         schedule.members_left(t + Duration::from_secs(3), 2);
         assert!(schedule.next() < t + Duration::from_secs(4));
+    }
+
+    /// RFC 3550 §6.3.4: tn = tc + members/pmembers * (tn - tc), tp = tc - members/pmembers * (tc - tp).
+    #[test]
+    fn who_leaves_brings_the_next_report_nearer() {
+        let t = Instant::now();
+        let mut schedule = schedule(64_000, false, t);
+        let crowd = Population { members: 1000, senders: 0, we_sent: false };
+        schedule.sent(t, 100, crowd);
+        let wait = schedule.next() - t;
+        assert!(wait > Duration::from_secs(60), "{wait:?}");
+        let now = t + Duration::from_secs(10);
+        schedule.members_left(now, 100);
+        let left = (wait - Duration::from_secs(10)).mul_f64(0.1);
+        assert!((schedule.next() - now).abs_diff(left) < Duration::from_millis(1));
+        assert_eq!(schedule.last, now - Duration::from_secs(1));
+        schedule.members_left(now, 200);
+        assert!(
+            (schedule.next() - now).abs_diff(left) < Duration::from_millis(1),
+            "only when fewer"
+        );
     }
 
     #[test]
