@@ -102,8 +102,7 @@ impl AudioLine {
         received: &Received,
         wanted: bool,
     ) -> bool {
-        // Telephone events and comfort noise are no sound to be mixed.
-        if packet.payload_type() != self.inlet.payload_type() || !wanted {
+        if !self.inlet.takes(packet.payload_type()) || !wanted {
             return false;
         }
         let followed = self.follow.packet(now, received);

@@ -70,10 +70,10 @@ pub(crate) fn leg_stats(leg: &Leg) -> LegStats {
         };
         match &line.medium {
             Medium::Audio(audio) => {
-                let buffer = audio.inlet.jitter_stats();
-                stats.buffered = buffer.delay;
-                stats.late = buffer.late;
-                stats.undecodable = audio.inlet.undecodable();
+                let playout = audio.inlet.stats();
+                stats.buffered = playout.delay;
+                stats.late = playout.late;
+                stats.undecodable = playout.undecodable;
             }
             Medium::Video(video) => {
                 stats.video = true;

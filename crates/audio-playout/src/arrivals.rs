@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use media_codec::AudioCodec;
-use rtp_session::RtpPacket;
+use rtp_session::{RtpPacket, Ssrc};
 
 use crate::delay::Delay;
 use crate::queue::{Content, Queue, Waiting};
@@ -12,6 +12,9 @@ use crate::timeline::{Clock, MS, PER_SECOND, Ticks, Timeline, ticks};
 
 /// A transit that changes by more than this is a new timeline, not a late packet.
 const JUMP: Ticks = 2 * PER_SECOND;
+/// A new SSRC is followed at once; one that was left before only when the present one has been silent for so long: two
+/// sources on one line must not alternate by the packet.
+const ABANDONED: Ticks = PER_SECOND / 2;
 /// Ticks in a row with late packets only, after which the timeline is taken for wrong: 120 ms.
 const MAX_LATE_TICKS: u32 = 6;
 /// The RTP clock of comfort noise (RFC 3389 §4, RFC 3551 §6).
@@ -30,6 +33,8 @@ pub(crate) enum Arrived {
 pub(crate) struct Arrivals {
     clock: Clock,
     timeline: Timeline,
+    /// The SSRC followed before the present one.
+    left: Option<Ssrc>,
     pub(crate) queue: Queue,
     delay: Delay,
     /// How long the packets of this stream are.
@@ -45,6 +50,7 @@ impl Arrivals {
         Self {
             clock: Clock::default(),
             timeline: Timeline::default(),
+            left: None,
             queue: Queue::new(),
             delay: Delay::new(ticks(config.min_delay), ticks(config.max_delay)),
             typical: 20 * MS,
@@ -98,14 +104,19 @@ impl Arrivals {
         stats: &mut PlayoutStats,
     ) -> Arrived {
         let arrival = self.clock.at(at);
+        let is_foreign = self.timeline.is_foreign(packet.ssrc());
+        let is_abandoned = arrival - self.last_arrival >= ABANDONED;
+        if is_foreign && self.left == Some(packet.ssrc()) && !is_abandoned {
+            return Arrived::Same(Inserted::Foreign);
+        }
         self.last_arrival = arrival;
         let mut arrived = Arrived::Same(Inserted::Queued);
         let mut over = over;
         let mut place = self.timeline.place(packet, clock_rate, self.typical);
         let jumped = |place: Ticks, base: Ticks| (arrival - place - base).abs() > JUMP;
-        if self.timeline.is_foreign(packet.ssrc())
-            || self.delay.base().is_some_and(|base| jumped(place.time, base))
-        {
+        if is_foreign || self.delay.base().is_some_and(|base| jumped(place.time, base)) {
+            let before = self.timeline.ssrc().filter(|ssrc| *ssrc != packet.ssrc());
+            self.left = before.or(self.left);
             self.forget();
             self.timeline.start(packet, clock_rate);
             place = self.timeline.place(packet, clock_rate, self.typical);
@@ -187,7 +198,12 @@ impl Arrivals {
         self.late_ticks >= MAX_LATE_TICKS
     }
 
-    /// Starts afresh with the next packet.
+    /// Starts afresh with the next packet, whoever sends it.
+    pub(crate) fn forget_all(&mut self) {
+        self.left = None;
+        self.forget();
+    }
+
     pub(crate) fn forget(&mut self) {
         self.timeline.forget();
         self.queue.clear();

@@ -57,6 +57,8 @@ pub struct Playout {
     last_decoded: Option<(RtpTime, Ticks, Ticks)>,
     /// How much has been made up since the last packet.
     concealed: Ticks,
+    /// RTP timestamp of the first sample of the block.
+    position: Option<RtpTime>,
     stats: PlayoutStats,
 }
 
@@ -91,6 +93,7 @@ impl Playout {
             last_was_dtx: false,
             last_decoded: None,
             concealed: 0,
+            position: None,
             stats: PlayoutStats::default(),
         })
     }
@@ -126,7 +129,7 @@ impl Playout {
     /// Throws everything away and starts afresh with the next packet. Counters stay, and what is decoded already is
     /// still played.
     pub fn reset(&mut self) {
-        self.arrivals.forget();
+        self.arrivals.forget_all();
         self.begin_afresh();
     }
 
@@ -157,6 +160,7 @@ impl Playout {
             self.adjust(due);
         }
         self.measure(now, margin);
+        self.position = self.position_rtp();
         self.line.play(&mut self.block);
         let silent_for = self.arrivals.silent_for(now);
         let pause = self.idle || self.concealed > NOISE_AFTER;
@@ -392,11 +396,11 @@ impl Playout {
     fn measure(&mut self, now: Ticks, margin: Ticks) {
         self.stats.target = duration(self.arrivals.target() + margin);
         let Some(base) = self.arrivals.base().filter(|_| !self.idle) else { return };
-        self.stats.delay = duration(now - base - self.position());
+        self.stats.delay = duration(now - base - self.next_time());
     }
 
     /// The media time of the sample that is played next.
-    fn position(&self) -> Ticks {
+    fn next_time(&self) -> Ticks {
         self.cursor + self.concealed - self.span(self.line.ahead())
     }
 
@@ -410,13 +414,17 @@ impl Playout {
         usize::try_from(span).unwrap_or(0) * self.line.khz() / MS as usize
     }
 
-    /// The RTP timestamp of the first sample of the next tick, for playing sound and picture together; `None` while
+    fn position_rtp(&self) -> Option<RtpTime> {
+        let (timestamp, time, unit) = self.last_decoded?;
+        let units = (self.next_time() - time).div_euclid(unit);
+        Some(RtpTime(timestamp.0.wrapping_add(units as u32)))
+    }
+
+    /// The RTP timestamp of the first sample of the last tick, for playing sound and picture together; `None` while
     /// nothing of the stream is played.
     #[must_use]
-    pub fn position_rtp(&self) -> Option<RtpTime> {
-        let (timestamp, time, unit) = self.last_decoded?;
-        let units = (self.position() - time).div_euclid(unit);
-        Some(RtpTime(timestamp.0.wrapping_add(units as u32)))
+    pub const fn position(&self) -> Option<RtpTime> {
+        self.position
     }
 
     /// The codec of the last sound.

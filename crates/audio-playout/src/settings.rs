@@ -31,6 +31,8 @@ pub enum Inserted {
     Late,
     /// It is here already, or was.
     Duplicate,
+    /// It belongs to a stream that has been left for another one, which is still there.
+    Foreign,
     /// It has no playable length (empty or malformed payload).
     Unplayable,
 }

@@ -74,6 +74,11 @@ impl Timeline {
         self.stream.is_none_or(|stream| stream.ssrc != ssrc)
     }
 
+    /// The SSRC that is followed.
+    pub(crate) fn ssrc(&self) -> Option<Ssrc> {
+        self.stream.map(|stream| stream.ssrc)
+    }
+
     /// Follows the stream of this packet from its media time 0 on.
     pub(crate) fn start(&mut self, packet: &RtpPacket, clock_rate: u32) {
         let newest = ExtRtpTime::first(packet.timestamp());

@@ -57,7 +57,8 @@ fn packet_lengths_may_change_from_packet_to_packet() {
         // A long packet comes when its last sample is spoken: its first one waits for 60 ms.
         assert!(heard.delay_percentile(5.0, 1.0) < 70.0);
         assert!(heard.concealed() < 0.01 && heard.longest_gap(2.0) < 5.0);
-        assert!(heard.largest_step() <= natural_step(rate));
+        // Until the first long packet has told how late they come, some sound is made up.
+        assert!(heard.largest_step() <= natural_step(rate) * 3 / 2);
     }
 }
 

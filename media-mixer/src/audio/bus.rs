@@ -4,7 +4,7 @@
 //! between the rates, once per tick for the whole conference: a G.711 source costs no conversion at all to a G.711
 //! listener, and everything is still one mix. Sums are kept in 32 bits and clipped once, on the way out.
 
-use super::resample::{Decimator, Interpolator};
+use audio_playout::resample::{Decimator, Interpolator};
 
 /// The sampling rates at which sources enter and mixes leave the bus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

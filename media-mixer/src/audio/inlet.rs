@@ -1,22 +1,16 @@
 //! The decoding side of one audio line: packets in at any time, 20 ms of samples out at every tick.
 
-use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use media_codec::{AudioCodec, AudioDecoder, CodecError, MAX_DECODED_SAMPLES};
-use rtp_session::{
-    AudioPayload, Inserted, JitterBuffer, JitterConfig, JitterStats, PayloadType, Playout,
-    RtpPacket, RtpTime,
-};
+use audio_playout::{Inserted, Playout, PlayoutConfig, PlayoutStats};
+use media_codec::{AudioCodec, CodecError};
+use rtp_session::{PayloadType, RtpPacket, RtpTime};
 
 use super::bus::Rate;
 use super::speakers::Level;
 
 /// Which part of a tick is faded in when somebody enters the mix in the middle of a sound: an eighth, 2.5 ms.
 const FADE_IN: usize = 8;
-
-/// Most delay the jitter buffer may build up; what comes later than this is lost.
-const MAX_DELAY: Duration = Duration::from_millis(300);
 
 /// The rate at which a codec's samples enter the bus.
 pub fn rate_of(codec: AudioCodec) -> Rate {
@@ -35,58 +29,29 @@ enum Presence {
     Leaving,
 }
 
-/// Jitter buffer, decoder, and the samples of the present tick.
+/// The play-out of a member's voice, and its place in the mix.
+#[derive(Debug)]
 pub struct AudioInlet {
     codec: AudioCodec,
     payload_type: PayloadType,
-    jitter: JitterBuffer,
-    decoder: Box<dyn AudioDecoder>,
-    /// Decoded and not yet played: a packet need not be as long as a tick.
-    ahead: VecDeque<i16>,
-    scratch: Vec<i16>,
-    block: Vec<i16>,
+    playout: Playout,
     presence: Presence,
-    /// Timestamp of the last frame played, for lip-sync.
-    last_played: Option<RtpTime>,
-    undecodable: u64,
-}
-
-impl std::fmt::Debug for AudioInlet {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AudioInlet").field("codec", &self.codec).finish_non_exhaustive()
-    }
 }
 
 impl AudioInlet {
-    /// Takes packets of `payload_type` only; `level_id` is the extension id of RFC 6464, when negotiated.
+    /// Takes packets of `payload_type`, and of comfort noise.
     ///
     /// # Errors
     /// When the codec library gives no decoder.
-    pub fn new(
-        codec: AudioCodec,
-        payload_type: PayloadType,
-        level_id: Option<u8>,
-    ) -> Result<Self, CodecError> {
-        let payload = match codec {
-            AudioCodec::Opus => AudioPayload::Opus,
-            AudioCodec::Pcmu | AudioCodec::Pcma => AudioPayload::PerOctet,
-        };
-        let mut config = JitterConfig::new(codec.clock_rate(), payload);
-        // Waiting for the tick is delay enough on a network without jitter.
-        config.min_delay = Duration::ZERO;
-        config.max_delay = MAX_DELAY;
-        config.audio_level_id = level_id;
+    pub fn new(codec: AudioCodec, payload_type: PayloadType) -> Result<Self, CodecError> {
+        // At the codec's own rate: conversions are done once for all, by the bus. Waiting for the tick is delay enough
+        // on a network without jitter.
+        let config = PlayoutConfig::new(codec.sample_rate());
         Ok(Self {
             codec,
             payload_type,
-            jitter: JitterBuffer::new(config),
-            decoder: codec.decoder()?,
-            ahead: VecDeque::new(),
-            scratch: vec![0; MAX_DECODED_SAMPLES],
-            block: vec![0; rate_of(codec).tick_samples()],
+            playout: Playout::new(config, codec)?,
             presence: Presence::Out,
-            last_played: None,
-            undecodable: 0,
         })
     }
 
@@ -100,66 +65,29 @@ impl AudioInlet {
         self.payload_type
     }
 
+    /// Whether packets of this payload type are sound, or the comfort noise that stands for it. Telephone events are
+    /// neither.
+    pub fn takes(&self, payload_type: PayloadType) -> bool {
+        payload_type == self.payload_type || payload_type == PayloadType::COMFORT_NOISE
+    }
+
     /// Takes a packet that arrived at `at`. Nothing is decoded yet.
     pub fn insert(&mut self, at: Instant, packet: &RtpPacket) -> Inserted {
-        self.jitter.insert(at, packet)
+        if packet.payload_type() == self.payload_type {
+            self.playout.insert(at, self.codec, packet)
+        } else {
+            self.playout.insert_comfort_noise(at, packet)
+        }
     }
 
     /// Starts afresh: the sender changed or its numbers jumped.
     pub fn restart(&mut self) {
-        self.jitter.reset();
-        self.ahead.clear();
+        self.playout.reset();
     }
 
-    /// Brings 20 ms of samples into [`Self::block`] and returns their level.
+    /// Brings the 20 ms of the tick that is due at `now` into [`Self::block`] and returns their level.
     pub fn tick(&mut self, now: Instant) -> Level {
-        let need = self.block.len();
-        while self.ahead.len() < need {
-            if self.play(now) == 0 {
-                break;
-            }
-        }
-        let have = need.min(self.ahead.len());
-        for (sample, decoded) in self.block.iter_mut().zip(self.ahead.drain(..have)) {
-            *sample = decoded;
-        }
-        self.block[have..].fill(0);
-        Level::of(&self.block)
-    }
-
-    /// Decodes or replaces the next frame; returns how many samples that made.
-    fn play(&mut self, now: Instant) -> usize {
-        let limit = |duration: u32| (duration as usize).min(MAX_DECODED_SAMPLES);
-        let made = match self.jitter.pop(now) {
-            Playout::Frame(frame) => {
-                self.last_played = Some(frame.timestamp);
-                match self.decoder.decode(&frame.payload, &mut self.scratch) {
-                    Ok(made) => made,
-                    Err(_) => {
-                        self.undecodable += 1;
-                        let made = limit(frame.duration);
-                        self.decoder.conceal(&mut self.scratch[..made]);
-                        made
-                    }
-                }
-            }
-            Playout::Missing { duration, next } => {
-                let made = limit(duration);
-                let out = &mut self.scratch[..made];
-                let repaired = next.is_some_and(|next| self.decoder.decode_fec(&next, out).is_ok());
-                if !repaired {
-                    self.decoder.conceal(out);
-                }
-                made
-            }
-            Playout::Empty { duration } => {
-                let made = limit(duration);
-                self.scratch[..made].fill(0);
-                made
-            }
-        };
-        self.ahead.extend(&self.scratch[..made]);
-        made
+        Level::of(self.playout.tick(now))
     }
 
     /// Decides whether this source is in the mix of this tick, and fades its block where it enters or leaves in the
@@ -167,18 +95,12 @@ impl AudioInlet {
     pub fn enter_mix(&mut self, heard: bool) -> bool {
         self.presence = match (self.presence, heard) {
             (Presence::Out | Presence::Leaving, true) => {
-                let ramp = rate_of(self.codec).tick_samples() / FADE_IN;
-                for (index, sample) in self.block[..ramp].iter_mut().enumerate() {
-                    *sample = scale(*sample, index, ramp);
-                }
+                fade_in(self.playout.block_mut());
                 Presence::In
             }
             (Presence::In, true) => Presence::In,
             (Presence::In, false) => {
-                let ramp = self.block.len();
-                for (index, sample) in self.block.iter_mut().enumerate() {
-                    *sample = scale(*sample, ramp - index, ramp);
-                }
+                fade_out(self.playout.block_mut());
                 Presence::Leaving
             }
             (Presence::Leaving | Presence::Out, false) => Presence::Out,
@@ -193,22 +115,31 @@ impl AudioInlet {
 
     /// The samples of this tick, as they entered the mix.
     pub fn block(&self) -> &[i16] {
-        &self.block
+        self.playout.block()
     }
 
-    /// Media time of the frame played last.
-    pub fn last_played(&self) -> Option<RtpTime> {
-        self.last_played
+    /// The media time of the block, for lip-sync; `None` while nothing of the stream is played.
+    pub fn position(&self) -> Option<RtpTime> {
+        self.playout.position()
     }
 
-    /// Counters of the jitter buffer.
-    pub fn jitter_stats(&self) -> JitterStats {
-        self.jitter.stats()
+    /// Counters and delay.
+    pub fn stats(&self) -> PlayoutStats {
+        self.playout.stats()
     }
+}
 
-    /// Packets the decoder refused.
-    pub fn undecodable(&self) -> u64 {
-        self.undecodable
+fn fade_in(block: &mut [i16]) {
+    let ramp = block.len() / FADE_IN;
+    for (index, sample) in block.iter_mut().take(ramp).enumerate() {
+        *sample = scale(*sample, index, ramp);
+    }
+}
+
+fn fade_out(block: &mut [i16]) {
+    let ramp = block.len();
+    for (index, sample) in block.iter_mut().enumerate() {
+        *sample = scale(*sample, ramp - index, ramp);
     }
 }
 
@@ -222,7 +153,7 @@ mod tests {
     use super::*;
 
     fn inlet() -> AudioInlet {
-        AudioInlet::new(AudioCodec::Pcmu, PayloadType::PCMU, None).unwrap()
+        AudioInlet::new(AudioCodec::Pcmu, PayloadType::PCMU).unwrap()
     }
 
     fn largest_step(block: &[i16]) -> i32 {
@@ -232,24 +163,24 @@ mod tests {
     #[test]
     fn entering_and_leaving_the_mix_does_not_click() {
         let mut inlet = inlet();
-        inlet.block.fill(8000);
+        inlet.playout.block_mut().fill(8000);
         assert!(inlet.enter_mix(true));
-        assert_eq!(inlet.block[0], 0);
-        assert_eq!(inlet.block[20..], [8000; 140]);
-        assert!(largest_step(&inlet.block) <= 400);
-        inlet.block.fill(8000);
+        assert_eq!(inlet.block()[0], 0);
+        assert_eq!(inlet.block()[20..], [8000; 140]);
+        assert!(largest_step(inlet.block()) <= 400);
+        inlet.playout.block_mut().fill(8000);
         assert!(inlet.enter_mix(true) && inlet.is_mixed());
-        assert_eq!(inlet.block, [8000; 160], "in the mix nothing is changed");
+        assert_eq!(inlet.block(), [8000; 160], "in the mix nothing is changed");
         assert!(inlet.enter_mix(false), "the last tick is faded out");
-        assert_eq!(inlet.block[0], 8000);
-        assert!(inlet.block[159] <= 50 && largest_step(&inlet.block) <= 50);
+        assert_eq!(inlet.block()[0], 8000);
+        assert!(inlet.block()[159] <= 50 && largest_step(inlet.block()) <= 50);
         assert!(!inlet.enter_mix(false) && !inlet.is_mixed());
     }
 
     #[test]
     fn without_packets_there_is_silence() {
         let mut inlet = inlet();
-        inlet.block.fill(1);
+        inlet.playout.block_mut().fill(1);
         assert_eq!(inlet.tick(Instant::now()), Level::SILENCE);
         assert_eq!(inlet.block(), [0; 160]);
     }

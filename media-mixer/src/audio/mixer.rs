@@ -159,11 +159,11 @@ impl AudioMixer {
             if afresh {
                 line.inlet.restart();
             }
-            let before = line.inlet.last_played();
             let level = line.inlet.tick(now);
             self.speakers.hear(id, level);
-            let played = line.inlet.last_played().filter(|played| before != Some(*played));
-            let theirs = played
+            let theirs = line
+                .inlet
+                .position()
                 .zip(line.follow.ssrc())
                 .and_then(|(time, ssrc)| transport.session().source(ssrc)?.ntp_of(time));
             if let Some(theirs) = theirs {

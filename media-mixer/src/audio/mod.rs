@@ -4,5 +4,4 @@ pub mod bus;
 pub mod inlet;
 pub mod mixer;
 pub mod outlet;
-mod resample;
 pub mod speakers;

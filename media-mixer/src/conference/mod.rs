@@ -22,7 +22,7 @@ use crate::output::{Event, Outbox, Output};
 use crate::random::Random;
 use crate::settings::{MAX_VOICES, Settings};
 use crate::stats::{self, ConferenceStats};
-use crate::tick::Tick;
+use crate::tick::{TICK, Tick};
 use crate::transport::Incoming;
 use crate::video::LineId;
 use crate::video::forward::VideoRouter;
@@ -163,7 +163,9 @@ impl Conference {
     /// Does what is due. Always safe, also early.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(skipped) = self.tick.take(now) {
-            let speaker = self.mixer.tick(now, skipped, &mut self.legs, &mut self.out);
+            // Ticks that are made up for late belong to the moments at which they were due.
+            let due = self.tick.deadline() - TICK;
+            let speaker = self.mixer.tick(due, skipped, &mut self.legs, &mut self.out);
             if let Some(speaker) = speaker {
                 self.video.spoke(speaker);
                 self.video.arrange(now, None, &mut self.legs, &mut self.out);

@@ -145,7 +145,7 @@ impl PreparedAudio {
         let inlet = if goes_on {
             None
         } else {
-            let made = AudioInlet::new(codec, receive, None);
+            let made = AudioInlet::new(codec, receive);
             Some(made.map_err(|error| MixerError::Unavailable(error.to_string()))?)
         };
         let packet_time = packet_time(media.ptime, media.maxptime);

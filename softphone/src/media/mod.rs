@@ -4,9 +4,7 @@ pub mod audio_line;
 pub mod estimate;
 pub mod key_frames;
 pub mod line;
-pub mod playout;
 pub mod rate;
-pub mod resample;
 pub mod session;
 pub mod video_line;
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use audio_playout::PlayoutStats;
 use bytes::Bytes;
 use media_codec::AudioCodec;
 use rtp_session::{NtpClock, PacketKind, RtpPacket, SessionConfig, Ssrc, classify, rtcp};
@@ -12,7 +13,6 @@ use sdp::negotiate::{NegotiatedLine, NegotiatedMedia};
 
 use super::audio_line::{AudioFrame, AudioLine, AudioSending, Heard};
 use super::line::{Channel, Datagram, News, Path};
-use super::playout::PlayoutStats;
 use super::video_line::{Picture, VideoLine};
 use crate::core::participants::Participants;
 use crate::core::report::{self, AudioReport, Report, VideoReport, ms};
@@ -403,7 +403,7 @@ impl MediaSession {
             report.audio = AudioReport {
                 sent: line.sent_report(),
                 received,
-                concealed_frames: playout.concealed,
+                concealed_frames: playout.concealed_ms.div_ceil(20),
                 late_packets: playout.late,
                 delay_ms,
             };

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use audio_playout::resample::Decimator;
+use audio_playout::{Playout, PlayoutConfig, PlayoutStats};
 use bytes::Bytes;
 use media_codec::{AudioEncoder, MAX_ENCODED_AUDIO};
 use rtp_session::{AudioLevel, level_of};
-use softphone::device::{DeviceError, FRAME, Microphone, Speaker};
+use softphone::device::{DeviceError, FRAME, Microphone, RATE, Speaker};
 use softphone::media::audio_line::{AudioFrame, AudioSending, Heard};
-use softphone::media::playout::{Playout, PlayoutStats};
-use softphone::media::resample::Downsampler;
 use tokio::sync::mpsc;
 
 use super::network::Input;
@@ -21,6 +21,8 @@ use super::network::Input;
 const TICK: Duration = Duration::from_millis(20);
 /// This late the thread does not catch up any more but goes on from now.
 const RESYNC: Duration = Duration::from_millis(100);
+/// Least delay of the play-out: this thread wakes up as it can.
+const MIN_DELAY: Duration = Duration::from_millis(20);
 /// Packets that wait for the next tick; the rest of a flood is dropped.
 const QUEUE: usize = 256;
 /// Level in -dBov below which the number must be for a frame to count as voice (RFC 6464 §3, V).
@@ -123,7 +125,7 @@ struct Worker {
 struct Encoder {
     sending: AudioSending,
     codec: Box<dyn AudioEncoder>,
-    downsampler: Option<Downsampler>,
+    downsampler: Option<Decimator>,
 }
 
 impl Worker {
@@ -160,18 +162,16 @@ impl Worker {
     }
 
     fn insert(&mut self, at: Instant, heard: Heard) {
-        let fits = self.playout.as_ref().is_some_and(|playout| playout.codec() == heard.codec);
-        if !fits {
-            match Playout::new(heard.codec) {
+        if self.playout.is_none() {
+            let mut config = PlayoutConfig::new(RATE);
+            config.min_delay = MIN_DELAY;
+            match Playout::new(config, heard.codec) {
                 Ok(playout) => self.playout = Some(playout),
-                Err(error) => {
-                    tracing::warn!(%error, "no decoder");
-                    return;
-                }
+                Err(error) => tracing::warn!(%error, "no decoder"),
             }
         }
         if let Some(playout) = &mut self.playout {
-            playout.insert(at, &heard.packet);
+            playout.insert(at, heard.codec, &heard.packet);
         }
     }
 
@@ -202,7 +202,7 @@ impl Worker {
         self.send(&frame);
 
         if let Some(playout) = &mut self.playout {
-            playout.tick(now, &mut frame);
+            frame.copy_from_slice(playout.tick(now));
             let stats = playout.stats();
             *self.state.stats.lock().unwrap_or_else(PoisonError::into_inner) = stats;
         } else {
@@ -250,6 +250,7 @@ fn encoder(sending: AudioSending) -> Result<Encoder, media_codec::CodecError> {
         codec.set_expected_loss(10)?;
     }
     codec.set_complexity(5)?;
-    let downsampler = (codec.sample_rate() != softphone::device::RATE).then(Downsampler::default);
+    let ratio = RATE / codec.sample_rate();
+    let downsampler = (ratio > 1).then(|| Decimator::new(ratio as usize));
     Ok(Encoder { sending, codec, downsampler })
 }

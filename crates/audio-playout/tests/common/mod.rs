@@ -163,8 +163,8 @@ impl Call {
             }
             let block = playout.tick(start + Duration::from_secs_f64(second));
             heard.sound.extend_from_slice(block);
-            if let Some(position) = playout.position_rtp() {
-                let spoken = f64::from(position.distance_from(origin)) / clock - 0.02;
+            if let Some(position) = playout.position() {
+                let spoken = f64::from(position.distance_from(origin)) / clock;
                 let spoken = spoken / (1.0 + self.ppm * 1e-6);
                 heard.delays.push((second, (second - spoken) * 1000.0));
             }
