@@ -60,7 +60,8 @@ const RTX_TIME: u32 = 1000;
 
 /// What we can do.
 pub(crate) fn capabilities(settings: &Settings) -> Capabilities {
-    let mut capabilities = Capabilities::standard(settings.max_video_lines).with_rtx(RTX_TIME);
+    let mut capabilities =
+        Capabilities::standard(settings.max_video_lines).with_g722().with_rtx(RTX_TIME);
     capabilities.video_feedback.push(Feedback::CcmTmmbr);
     capabilities
 }

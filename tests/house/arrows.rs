@@ -27,6 +27,7 @@ const DOORS: &[(&str, &str)] = &[
     ("rtc-rtp", "rtp-session"),
     ("rtc-rtcp", "rtp-session"),
     ("audiopus", "media-codec"),
+    ("audio-codec", "media-codec"),
     ("env-libvpx-sys", "media-codec"),
 ];
 

@@ -1,4 +1,4 @@
-//! Opus, G.711 and VP8 behind small traits; the only crate that names codec libraries.
+//! Opus, G.722, G.711 and VP8 behind small traits; the only crate that names codec libraries.
 //!
 //! Everything that comes from a peer is untrusted: decoders answer garbage with an error or with
 //! a wrong sound or picture, never with a panic, and never with more memory than the limits below.

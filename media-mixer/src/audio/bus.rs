@@ -11,34 +11,72 @@ use audio_playout::resample::{Decimator, Interpolator};
 pub enum Rate {
     /// 8 kHz: G.711.
     Narrow,
+    /// 16 kHz: G.722.
+    Wide,
     /// 48 kHz: Opus.
     Full,
 }
 
-/// 48 kHz over 8 kHz.
-const RATIO: usize = 6;
+/// How many there are.
+const RATES: usize = 3;
 
 impl Rate {
+    const ALL: [Self; RATES] = [Self::Narrow, Self::Wide, Self::Full];
+
+    /// Samples of one millisecond.
+    const fn khz(self) -> usize {
+        match self {
+            Self::Narrow => 8,
+            Self::Wide => 16,
+            Self::Full => 48,
+        }
+    }
+
     /// Samples of one 20 ms tick.
     pub const fn tick_samples(self) -> usize {
+        20 * self.khz()
+    }
+}
+
+/// The way from one rate to another.
+#[derive(Debug)]
+enum Crossing {
+    Up(Interpolator),
+    Down(Decimator),
+}
+
+impl Crossing {
+    fn new(from: Rate, to: Rate) -> Self {
+        if from < to {
+            Self::Up(Interpolator::new(to.khz() / from.khz()))
+        } else {
+            Self::Down(Decimator::new(from.khz() / to.khz()))
+        }
+    }
+
+    fn add_to(&mut self, input: &[i32], output: &mut [i32]) {
         match self {
-            Self::Narrow => 160,
-            Self::Full => 160 * RATIO,
+            Self::Up(up) => up.add_to(input, output),
+            Self::Down(down) => down.add_to(input, output),
         }
     }
 }
 
-/// The sum of one tick at both rates.
+/// What came in and what goes out at one rate.
+#[derive(Debug)]
+struct Lane {
+    /// Σ of the sources of this rate.
+    own: Vec<i32>,
+    /// Σ of all sources.
+    all: Vec<i32>,
+}
+
+/// The sum of one tick at every rate.
 #[derive(Debug)]
 pub struct MixBus {
-    own_narrow: Vec<i32>,
-    own_full: Vec<i32>,
-    /// Σ at 8 kHz, including what came from 48 kHz.
-    narrow: Vec<i32>,
-    /// Σ at 48 kHz, including what came from 8 kHz.
-    full: Vec<i32>,
-    up: Interpolator,
-    down: Decimator,
+    lanes: [Lane; RATES],
+    /// From a rate, to another.
+    crossings: Vec<(Rate, Rate, Crossing)>,
 }
 
 impl Default for MixBus {
@@ -50,40 +88,43 @@ impl Default for MixBus {
 impl MixBus {
     /// An empty bus.
     pub fn new() -> Self {
-        Self {
-            own_narrow: vec![0; Rate::Narrow.tick_samples()],
-            own_full: vec![0; Rate::Full.tick_samples()],
-            narrow: vec![0; Rate::Narrow.tick_samples()],
-            full: vec![0; Rate::Full.tick_samples()],
-            up: Interpolator::new(RATIO),
-            down: Decimator::new(RATIO),
-        }
+        let lane = |rate: Rate| {
+            let silence = vec![0; rate.tick_samples()];
+            Lane { own: silence.clone(), all: silence }
+        };
+        let pairs = Rate::ALL.into_iter().flat_map(|from| Rate::ALL.map(|to| (from, to)));
+        let crossings = pairs
+            .filter(|(from, to)| from != to)
+            .map(|(from, to)| (from, to, Crossing::new(from, to)))
+            .collect();
+        Self { lanes: Rate::ALL.map(lane), crossings }
     }
 
     /// Starts a new tick.
     pub fn clear(&mut self) {
-        self.own_narrow.fill(0);
-        self.own_full.fill(0);
+        for lane in &mut self.lanes {
+            lane.own.fill(0);
+        }
     }
 
     /// Adds one source's tick; `pcm` has [`Rate::tick_samples`] samples (what is missing counts as silence).
     pub fn add(&mut self, rate: Rate, pcm: &[i16]) {
-        let sum = match rate {
-            Rate::Narrow => &mut self.own_narrow,
-            Rate::Full => &mut self.own_full,
-        };
-        for (sum, &sample) in sum.iter_mut().zip(pcm) {
+        for (sum, &sample) in self.lanes[rate as usize].own.iter_mut().zip(pcm) {
             *sum += i32::from(sample);
         }
     }
 
-    /// Ends the summing: brings each rate's sum over to the other. To be called once per tick, also when nothing was
+    /// Ends the summing: brings each rate's sum over to the others. To be called once per tick, also when nothing was
     /// added, because the filters hold the tail of the last tick.
     pub fn finish(&mut self) {
-        self.full.copy_from_slice(&self.own_full);
-        self.narrow.copy_from_slice(&self.own_narrow);
-        self.up.add_to(&self.own_narrow, &mut self.full);
-        self.down.add_to(&self.own_full, &mut self.narrow);
+        for lane in &mut self.lanes {
+            lane.all.copy_from_slice(&lane.own);
+        }
+        for (from, to, crossing) in &mut self.crossings {
+            if let Ok([from, to]) = self.lanes.get_disjoint_mut([*from as usize, *to as usize]) {
+                crossing.add_to(&from.own, &mut to.all);
+            }
+        }
     }
 
     /// What somebody hears who is not in the sum.
@@ -101,10 +142,7 @@ impl MixBus {
     }
 
     fn sum(&self, rate: Rate) -> &[i32] {
-        match rate {
-            Rate::Narrow => &self.narrow,
-            Rate::Full => &self.full,
-        }
+        &self.lanes[rate as usize].all
     }
 }
 
@@ -181,6 +219,30 @@ mod tests {
             "440 + 1000 Hz at 8 kHz: {}",
             power_narrow / sine
         );
+    }
+
+    #[test]
+    fn a_tone_of_any_rate_is_heard_at_every_rate() {
+        for from in Rate::ALL {
+            for to in Rate::ALL {
+                let mut bus = MixBus::new();
+                let mut heard = vec![0; to.tick_samples()];
+                for tick in 0..10 {
+                    let count = from.tick_samples();
+                    let turn = 1000.0 * std::f64::consts::TAU / (from.khz() * 1000) as f64;
+                    let tone: Vec<i16> = (tick * count..(tick + 1) * count)
+                        .map(|n| (8000.0 * (turn * n as f64).sin()) as i16)
+                        .collect();
+                    bus.clear();
+                    bus.add(from, &tone);
+                    bus.finish();
+                    bus.total(to, &mut heard);
+                }
+                let power: f64 = heard.iter().map(|&s| f64::from(s).powi(2)).sum();
+                let share = power / heard.len() as f64 / (8000.0f64.powi(2) / 2.0);
+                assert!((share - 1.0).abs() < 0.02, "{from:?} to {to:?}: {share}");
+            }
+        }
     }
 
     #[test]

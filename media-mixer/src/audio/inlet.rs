@@ -16,6 +16,7 @@ const FADE_IN: usize = 8;
 pub fn rate_of(codec: AudioCodec) -> Rate {
     match codec {
         AudioCodec::Opus => Rate::Full,
+        AudioCodec::G722 => Rate::Wide,
         AudioCodec::Pcmu | AudioCodec::Pcma => Rate::Narrow,
     }
 }

@@ -60,7 +60,7 @@ pub struct AudioOutlet {
     /// Samples per packet.
     frame: usize,
     stream: SendStream,
-    /// Media time since the outlet began, in samples.
+    /// Media time since the outlet began, in units of the RTP clock.
     clock: u32,
     /// The next packet follows a pause.
     marker: bool,
@@ -96,7 +96,7 @@ impl AudioOutlet {
     ) -> Self {
         Self {
             coding,
-            frame: (coding.codec.clock_rate() * packet_time / 1000) as usize,
+            frame: (coding.codec.sample_rate() * packet_time / 1000) as usize,
             stream: SendStream::new(ssrc, payload_type, seed),
             clock: 0,
             marker: true,
@@ -132,7 +132,7 @@ impl AudioOutlet {
 
     /// Time goes on without a packet: skipped ticks, or nobody to send to.
     pub fn pause(&mut self, ticks: u32) {
-        self.clock = self.clock.wrapping_add(ticks.wrapping_mul(self.tick_samples() as u32));
+        self.clock = self.clock.wrapping_add(ticks.wrapping_mul(self.units(self.tick_samples())));
         self.waiting.clear();
         self.marker = true;
     }
@@ -204,8 +204,13 @@ impl AudioOutlet {
     fn packet(&mut self, payload: Bytes, csrcs: &CsrcList, samples: u32) -> Outbound {
         let marker = std::mem::take(&mut self.marker);
         let packet = self.stream.packet(marker, self.clock, payload, csrcs);
-        self.clock = self.clock.wrapping_add(samples);
+        self.clock = self.clock.wrapping_add(self.units(samples as usize));
         packet
+    }
+
+    /// Units of the RTP clock that so many samples last: G.722 has half as many (RFC 3551 §4.5.2).
+    fn units(&self, samples: usize) -> u32 {
+        samples as u32 / (self.coding.codec.sample_rate() / self.coding.codec.clock_rate())
     }
 
     fn tick_samples(&self) -> usize {
@@ -274,6 +279,13 @@ mod tests {
                 assert_eq!(packet.seq().distance_from(sent[0].seq()) as usize, n);
             }
         }
+    }
+
+    #[test]
+    fn g722_counts_at_8000_hz_whatever_it_samples_at() {
+        let sent = packets(&mut outlet(AudioCodec::G722, 20), 3);
+        assert!(sent.iter().all(|packet| packet.payload.len() == 160));
+        assert_eq!(sent[2].timestamp().distance_from(sent[0].timestamp()), 320);
     }
 
     #[test]

@@ -72,7 +72,7 @@ pub(crate) fn gather(now: Instant, line: &Line) -> LineFacts {
     let gate = transport.gate();
     let ago = |at: Instant| now.saturating_duration_since(at);
     let (video, undecodable) = match &line.medium {
-        Medium::Audio(audio) => (false, audio.inlet.undecodable()),
+        Medium::Audio(audio) => (false, audio.inlet.stats().undecodable),
         Medium::Video(_) => (true, 0),
     };
     LineFacts {

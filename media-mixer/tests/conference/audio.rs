@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use media_codec::AudioCodec::{self, Opus, Pcma, Pcmu};
+use media_codec::AudioCodec::{self, G722, Opus, Pcma, Pcmu};
 
 use crate::phone::Phone;
 use crate::world::{World, settings};
@@ -66,8 +66,13 @@ fn opus_hears_all_but_itself() {
 }
 
 #[test]
+fn g722_hears_all_but_itself() {
+    assert_n_minus_one(&[(G722, 20), (G722, 40), (G722, 10)]);
+}
+
+#[test]
 fn all_codecs_meet() {
-    assert_n_minus_one(&[(Pcmu, 20), (Pcma, 20), (Opus, 20), (Opus, 20)]);
+    assert_n_minus_one(&[(Pcmu, 20), (Pcma, 20), (Opus, 20), (G722, 60)]);
 }
 
 #[test]

@@ -98,6 +98,7 @@ impl Phone {
     pub(crate) fn new(name: &str, number: u8, codec: AudioCodec, tone: f64) -> Self {
         let payload_type = match codec {
             AudioCodec::Opus => PayloadType::new(OPUS).unwrap(),
+            AudioCodec::G722 => PayloadType::new(9).unwrap(),
             AudioCodec::Pcmu => PayloadType::PCMU,
             AudioCodec::Pcma => PayloadType::PCMA,
         };
@@ -161,6 +162,7 @@ impl Phone {
         let mux = if self.mux { "a=rtcp-mux\r\n" } else { "" };
         let (formats, map) = match self.codec {
             AudioCodec::Opus => (OPUS, format!("a=rtpmap:{OPUS} opus/48000/2\r\n")),
+            AudioCodec::G722 => (9, String::new()),
             AudioCodec::Pcmu => (0, String::new()),
             AudioCodec::Pcma => (8, String::new()),
         };
@@ -235,9 +237,10 @@ impl Phone {
     }
 
     fn voice(&mut self) -> Bytes {
-        let rate = self.codec.clock_rate();
+        let rate = self.codec.sample_rate();
         let samples = (rate * self.ptime / 1000) as usize;
-        let ticks = self.samples as u32;
+        // G.722 has two samples in a unit of the clock (RFC 3551 §4.5.2).
+        let ticks = (self.samples * u64::from(self.codec.clock_rate()) / u64::from(rate)) as u32;
         if self.dtmf {
             self.event += samples as u16;
             let payload =
@@ -334,7 +337,7 @@ impl Phone {
 
     /// Amplitude of a tone in what was heard, in thousandths of what phones send.
     pub(crate) fn hears(&self, hertz: f64) -> f64 {
-        let rate = f64::from(self.codec.clock_rate());
+        let rate = f64::from(self.codec.sample_rate());
         // A whole number of tenths of a second, so that tones at multiples of 10 Hz do not leak into each other.
         let length = self.heard.len() / (rate as usize / 10) * (rate as usize / 10);
         let (mut re, mut im) = (0.0, 0.0);

@@ -185,6 +185,7 @@ fn parse(text: &str) -> Result<SessionDescription, DescriptionError> {
 /// second (RFC 4588), how loud we are (RFC 6464), and how loud those in a mix are (RFC 6465).
 fn capabilities(slots: usize) -> Capabilities {
     Capabilities::standard(slots)
+        .with_g722()
         .with_rtx(RTX_TIME)
         .with_extension(MediaKind::Audio, LevelIds::CLIENT_URI, Direction::SendRecv)
         .with_extension(MediaKind::Audio, LevelIds::MIXER_URI, Direction::RecvOnly)

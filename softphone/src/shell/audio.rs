@@ -226,8 +226,10 @@ impl Worker {
             }
         };
         let ticks = self.ticks;
-        // for all codecs here a sample is one unit of the RTP clock
-        self.ticks = self.ticks.wrapping_add(samples.len() as u32);
+        // G.722 has two samples in a unit of the RTP clock (RFC 3551 §4.5.2)
+        let codec = encoder.sending.codec;
+        let units = samples.len() as u32 / (codec.sample_rate() / codec.clock_rate());
+        self.ticks = self.ticks.wrapping_add(units);
         let mut payload = [0; MAX_ENCODED_AUDIO];
         match encoder.codec.encode(samples, &mut payload) {
             Ok(0) => self.marker = true,

@@ -2,6 +2,7 @@
 
 mod conceal;
 mod g711;
+mod g722;
 mod opus;
 mod payload;
 
@@ -89,6 +90,8 @@ pub trait AudioDecoder: Send {
 pub enum AudioCodec {
     /// Opus (RFC 6716, RTP format RFC 7587), coded in mono.
     Opus,
+    /// G.722 at 64 kbit/s (RFC 3551 §4.5.2): samples at 16 kHz under an RTP clock of 8 kHz.
+    G722,
     /// G.711 µ-law (RFC 3551 §4.5.14).
     Pcmu,
     /// G.711 A-law (RFC 3551 §4.5.14).
@@ -97,13 +100,14 @@ pub enum AudioCodec {
 
 impl AudioCodec {
     /// All of them, best first.
-    pub const ALL: [Self; 3] = [Self::Opus, Self::Pcmu, Self::Pcma];
+    pub const ALL: [Self; 4] = [Self::Opus, Self::G722, Self::Pcmu, Self::Pcma];
 
     /// The encoding name of `a=rtpmap`.
     #[must_use]
     pub const fn encoding_name(self) -> &'static str {
         match self {
             Self::Opus => "opus",
+            Self::G722 => "G722",
             Self::Pcmu => "PCMU",
             Self::Pcma => "PCMA",
         }
@@ -120,7 +124,7 @@ impl AudioCodec {
     pub const fn clock_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
-            Self::Pcmu | Self::Pcma => 8000,
+            Self::G722 | Self::Pcmu | Self::Pcma => 8000,
         }
     }
 
@@ -129,6 +133,7 @@ impl AudioCodec {
     pub const fn sample_rate(self) -> u32 {
         match self {
             Self::Opus => 48_000,
+            Self::G722 => 16_000,
             Self::Pcmu | Self::Pcma => 8000,
         }
     }
@@ -139,7 +144,7 @@ impl AudioCodec {
     pub fn duration(self, payload: &[u8]) -> Option<u32> {
         match self {
             Self::Opus => payload::opus_duration(payload),
-            Self::Pcmu | Self::Pcma => payload::sampled_duration(payload),
+            Self::G722 | Self::Pcmu | Self::Pcma => payload::sampled_duration(payload),
         }
     }
 
@@ -155,6 +160,7 @@ impl AudioCodec {
     pub const fn static_payload_type(self) -> Option<u8> {
         match self {
             Self::Opus => None,
+            Self::G722 => Some(9),
             Self::Pcmu => Some(0),
             Self::Pcma => Some(8),
         }
@@ -167,6 +173,7 @@ impl AudioCodec {
     pub fn encoder(self) -> Result<Box<dyn AudioEncoder>, CodecError> {
         Ok(match self {
             Self::Opus => Box::new(opus::OpusEncoder::new()?),
+            Self::G722 => Box::new(g722::G722Encoder::new()),
             Self::Pcmu => Box::new(g711::G711Encoder::new(g711::Law::Mu)),
             Self::Pcma => Box::new(g711::G711Encoder::new(g711::Law::A)),
         })
@@ -179,6 +186,7 @@ impl AudioCodec {
     pub fn decoder(self) -> Result<Box<dyn AudioDecoder>, CodecError> {
         Ok(match self {
             Self::Opus => Box::new(opus::OpusDecoder::new()?),
+            Self::G722 => Box::new(g722::G722Decoder::new()),
             Self::Pcmu => Box::new(g711::G711Decoder::new(g711::Law::Mu)),
             Self::Pcma => Box::new(g711::G711Decoder::new(g711::Law::A)),
         })
