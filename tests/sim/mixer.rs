@@ -401,6 +401,8 @@ impl Mixer {
                             }
                             Event::LegSilent { leg: it } => MixerEvent::LegSilent(leg(it)),
                             Event::ActiveSpeaker { leg: it } => MixerEvent::ActiveSpeaker(leg(it)),
+                            // A line in the mixer's own log.
+                            Event::MediaMissing { .. } => continue,
                         },
                     );
                 }
