@@ -128,9 +128,11 @@ fn what_is_refused_before_the_owner_hears_of_it() {
     let unknown = "Content-Type: text/x\r\nContent-Length: 1\r\n\r\nx";
     let zipped = "Content-Type: text/x\r\nContent-Encoding: gzip\r\nContent-Length: 1\r\n\r\nx";
     let tel = text("INVITE", "z9hG4bKc", 1, "").replace("INVITE sip:", "INVITE tel:");
-    let rows: [(&str, String, u16); 13] = [
+    let sips = text("INVITE", "z9hG4bKf", 1, "").replace("INVITE sip:", "INVITE sips:");
+    let rows: [(&str, String, u16); 14] = [
         ("unknown method", text("DANCE", "z9hG4bK1", 1, ""), 501),
         ("unknown scheme", tel, 416),
+        ("a scheme that needs TLS", sips, 416),
         ("unknown body", text("INVITE", "z9hG4bK2", 1, unknown), 415),
         ("compressed", text("MESSAGE", "z9hG4bKd", 1, zipped), 415),
         ("takes no SDP", text("INVITE", "z9hG4bKe", 1, "Accept: text/x, text/y;q=1\r\n"), 406),

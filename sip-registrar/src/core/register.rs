@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use sip_stack::endpoint::ServerTransactionId;
 use sip_stack::flow::{Flow, Transport};
-use sip_stack::message::{HeaderError, NameAddr, Request};
+use sip_stack::message::{HeaderError, NameAddr, Request, Scheme};
 
 use super::location::{ContactUpdate, OutboundId, Registration, UpdateError};
 use super::registrar::Registrar;
@@ -136,7 +136,8 @@ impl Registrar {
         common: Option<u32>,
         arrival: &Arrival,
     ) -> Result<ContactUpdate, Reject> {
-        if !contact.uri.is_sip() {
+        // RFC 5630 §5.4: no sips: for who did not come by TLS, and we would not call it by TLS either
+        if contact.uri.scheme != Scheme::Sip {
             return Err(Reject::new(400).because("a contact must be a sip: URI"));
         }
         // Calls to it would come back to us, and fork again, until Max-Forwards ends it.

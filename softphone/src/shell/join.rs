@@ -14,7 +14,7 @@ use sip_net::Transports;
 use sip_stack::auth::Credentials;
 use sip_stack::endpoint::EndpointConfig;
 use sip_stack::flow::{Hop, Transport};
-use sip_stack::message::{Host, Method, NameAddr, Uri};
+use sip_stack::message::{Host, Method, NameAddr, Scheme, Uri};
 use sip_stack::token::Tokens;
 use softphone::core::call::Call;
 use softphone::core::outcome::Outcome;
@@ -240,10 +240,16 @@ impl Plan {
 }
 
 fn sip_uri(text: &str) -> Result<Uri, NoCall> {
-    Uri::parse(text).filter(Uri::is_sip).ok_or_else(|| {
+    let uri = Uri::parse(text).filter(Uri::is_sip).ok_or_else(|| {
         let example = "expected something like sip:standup@127.0.0.1";
         NoCall::Usage(format!("\"{text}\" is no SIP address: {example}"))
-    })
+    })?;
+    match uri.scheme {
+        Scheme::Sip => Ok(uri),
+        _ => {
+            Err(NoCall::Usage(format!("\"{text}\" asks for TLS, which is not there yet: use sip:")))
+        }
+    }
 }
 
 /// Where a hop leads first (RFC 3263). What comes after it is for the transports to find.

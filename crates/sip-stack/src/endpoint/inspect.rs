@@ -2,7 +2,7 @@
 //! RFC 3261 §8.2 that need nothing but the request and our settings.
 
 use super::{Endpoint, EndpointConfig};
-use crate::message::{Method, Request, multipart};
+use crate::message::{Method, Request, Scheme, multipart};
 
 /// Why a request is refused: the status, the reason phrase (empty: the usual one) and what else the
 /// peer is told so that it can do better.
@@ -34,7 +34,8 @@ impl Endpoint {
             let allow: Vec<&str> = config.allow.iter().map(Method::as_str).collect();
             return Err(Refusal::new(501).with("Allow", allow.join(", ")));
         }
-        if !request.uri.is_sip() {
+        // sips: promises TLS on every hop (RFC 5630 §3.1), which no transport of ours keeps
+        if request.uri.scheme != Scheme::Sip {
             return Err(Refusal::new(416));
         }
         let unknown: Vec<&str> = request
