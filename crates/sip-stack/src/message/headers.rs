@@ -252,12 +252,18 @@ impl Headers {
         }
     }
 
-    /// The lines to print: words of one list are joined where they stand side by side.
+    /// The lines to print: words of one list are joined where they stand side by side. A quote that is never closed
+    /// would take in what is joined to it, so such a value keeps a line of its own.
     pub(crate) fn lines(&self) -> Vec<(&str, Cow<'_, str>)> {
         let mut lines: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(self.0.len());
         for Header { name, value } in &self.0 {
             match lines.last_mut() {
-                Some((last, text)) if *last == name.as_ref() && JOINED.contains(&name.as_ref()) => {
+                Some((last, text))
+                    if *last == name.as_ref()
+                        && JOINED.contains(&name.as_ref())
+                        && !text.contains('"')
+                        && !value.contains('"') =>
+                {
                     let text = text.to_mut();
                     text.push_str(", ");
                     text.push_str(value);
