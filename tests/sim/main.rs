@@ -22,4 +22,5 @@ mod scenario_loss;
 mod scenario_mixer;
 mod scenario_random_walk;
 mod scenario_register;
+mod scenario_soak;
 mod scenario_two_party;
