@@ -280,3 +280,19 @@ fn a_name_without_addresses_is_a_failure() {
         "{events:?}"
     );
 }
+
+/// A peer that refuses and goes away: ICMP about our ACK is no second end of the call.
+#[test]
+fn an_ack_that_does_not_get_there_changes_nothing() {
+    let mut client = Client::new();
+    let unresolved = client.invite();
+    client.resolve(unresolved, &["10.0.0.1", "10.0.0.2"]);
+    let first = client.only_transmit();
+    client.answer(&first, 486);
+    let (sent, events) = client.outputs();
+    assert!(matches!(&events[..], [Event::Rejected { .. }]), "{events:?}");
+    client.endpoint.handle_send_failed(client.now, sent[0].id);
+    let (sent, events) = client.outputs();
+    assert!(sent.is_empty() && events.is_empty(), "{sent:?} {events:?}");
+    assert_eq!(client.endpoint.alive(), Default::default());
+}
