@@ -11,6 +11,8 @@ pub enum WindowEvent {
     ToggleCamera,
     /// Key `?`: help shown or hidden.
     ToggleHelp,
+    /// A key of a telephone, `0` to `9`, `*`, `#`: sent to the other side (RFC 4733).
+    Telephone(char),
     /// Key `q` or Escape, or the window was closed: leave the call.
     Quit,
 }

@@ -5,14 +5,19 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media_codec::AudioCodec;
+use rtp_session::dtmf::EventPacket;
 use rtp_session::{
-    Arrival, AudioLevel, CsrcLevels, CsrcList, Dropped, ExtensionBlock, LevelIds, PayloadType,
-    RtcpEvent, RtpPacket, RtpSession, SendStream, SessionConfig, Ssrc,
+    Arrival, AudioLevel, CsrcLevels, CsrcList, Dropped, ExtensionBlock, LevelIds, Outbound,
+    PayloadType, RtcpEvent, RtpPacket, RtpSession, SendStream, SessionConfig, Ssrc,
 };
 use sdp::negotiate::NegotiatedMedia;
 
+use super::keypad::Keypad;
 use super::line::{self, Datagram, News, Path, Sent, Tally};
 use crate::core::report::{ReceivedReport, SentReport};
+
+/// Frames of our microphone in a second.
+const FRAMES_PER_SECOND: u32 = 50;
 
 /// One encoded 20 ms frame of our microphone.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +64,9 @@ pub struct AudioLine {
     /// Header extensions we write, and those that come.
     levels_out: LevelIds,
     levels_in: LevelIds,
+    keypad: Keypad,
+    /// What telephone events go out as (RFC 4733), when the peer takes them.
+    event_type: Option<PayloadType>,
     sent: Sent,
     came: Tally,
 }
@@ -87,6 +95,8 @@ impl AudioLine {
             receive: Vec::new(),
             levels_out: LevelIds::default(),
             levels_in: LevelIds::default(),
+            keypad: Keypad::default(),
+            event_type: None,
             sent: Sent::default(),
             came: Tally::default(),
         };
@@ -111,6 +121,8 @@ impl AudioLine {
         }
         self.stream.set_payload_type(number);
         self.session.set_auxiliary_types(line::auxiliary(media));
+        let event = media.telephone_event.as_ref();
+        self.event_type = event.and_then(|event| PayloadType::new(event.payload_type));
         self.levels_out =
             LevelIds { client: media.sends_extension(LevelIds::CLIENT_URI), mixer: None };
         self.levels_in = LevelIds {
@@ -189,10 +201,27 @@ impl AudioLine {
         }
     }
 
-    /// A frame of our microphone goes out, unless the peer holds us.
-    pub fn send(&mut self, now: Instant, frame: AudioFrame) -> Option<Datagram> {
+    /// A key is pressed; false when there is no such key, or the peer takes none.
+    pub fn press(&mut self, key: char) -> bool {
+        self.event_type.is_some() && self.sending.allowed && self.keypad.press(key)
+    }
+
+    /// A frame of our microphone goes out, unless the peer holds us; while a key is down, that instead.
+    pub fn send(&mut self, now: Instant, frame: AudioFrame) -> Vec<Datagram> {
         if !self.sending.allowed {
-            return None;
+            return Vec::new();
+        }
+        let rate = self.sending.codec.clock_rate();
+        if let Some(event_type) = self.event_type
+            && let Some(events) = self.keypad.poll(frame.ticks, rate / FRAMES_PER_SECOND, rate)
+        {
+            let send = |event: EventPacket| {
+                let payload = Bytes::copy_from_slice(&event.payload.to_payload());
+                let packet =
+                    self.stream.packet_of_type(event_type, event.marker, event.ticks, payload);
+                self.dispatch(now, &packet)
+            };
+            return events.into_iter().filter_map(send).collect();
         }
         let mut extensions = ExtensionBlock::EMPTY;
         self.levels_out.write(&mut extensions, Some(frame.level), &CsrcLevels::EMPTY);
@@ -203,9 +232,13 @@ impl AudioLine {
             &CsrcList::EMPTY,
             &extensions,
         );
-        let datagram = self.path.rtp(&packet)?;
-        self.session.sent(now, &packet);
-        self.sent.packet(&packet);
+        self.dispatch(now, &packet).into_iter().collect()
+    }
+
+    fn dispatch(&mut self, now: Instant, packet: &Outbound) -> Option<Datagram> {
+        let datagram = self.path.rtp(packet)?;
+        self.session.sent(now, packet);
+        self.sent.packet(packet);
         Some(datagram)
     }
 

@@ -3,6 +3,7 @@
 pub mod audio_line;
 pub mod estimate;
 pub mod key_frames;
+pub mod keypad;
 pub mod line;
 pub mod rate;
 pub mod session;

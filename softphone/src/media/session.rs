@@ -255,7 +255,16 @@ impl MediaSession {
             Line::Audio(line) => Some(line),
             Line::Video { .. } => None,
         });
-        self.outputs.extend(line.and_then(|line| line.send(now, frame)).map(Output::Send));
+        let sent = line.map(|line| line.send(now, frame)).unwrap_or_default();
+        self.outputs.extend(sent.into_iter().map(Output::Send));
+    }
+
+    /// A key of the telephone is pressed (RFC 4733); false when the other side takes none.
+    pub fn press(&mut self, key: char) -> bool {
+        self.lines.iter_mut().flatten().any(|line| match line {
+            Line::Audio(line) => line.press(key),
+            Line::Video { .. } => false,
+        })
     }
 
     /// A picture of our camera, encoded; `ticks` is its media time in 1/90 000 s.
@@ -711,7 +720,30 @@ mod tests {
             level: LEVEL,
             payload: Bytes::from_static(&[0xfc]),
         };
-        assert_eq!(line.send(world.now, frame).unwrap().to.port(), 40_000);
+        assert_eq!(line.send(world.now, frame)[0].to.port(), 40_000);
+    }
+
+    #[test]
+    fn a_key_goes_out_as_events_in_the_stream_of_the_voice() {
+        let mut world = World::new(Vec::new());
+        world.talk(5, 0);
+        assert!(world.ends[0].press('7') && !world.ends[0].press('z'));
+        let mut keys = String::new();
+        let mut receiver = rtp_session::dtmf::DtmfReceiver::new();
+        for tick in 5..20 {
+            let payload = Bytes::from_static(&[0xfc]);
+            let frame = AudioFrame { ticks: tick * 960, marker: false, level: LEVEL, payload };
+            world.ends[0].send_audio(world.now, frame);
+            while let Some(output) = world.ends[0].poll_output() {
+                let Output::Send(datagram) = output else { continue };
+                let Ok(packet) = RtpPacket::parse(datagram.bytes) else { continue };
+                // As offered: events at the rate of Opus.
+                if packet.payload_type().get() == 100 {
+                    keys.extend(receiver.receive(&packet));
+                }
+            }
+        }
+        assert_eq!(keys, "7");
     }
 
     #[test]

@@ -229,6 +229,10 @@ impl Running {
             }
             WindowEvent::ToggleCamera => {}
             WindowEvent::ToggleHelp => self.view.toggle_help(),
+            WindowEvent::Telephone(key) => {
+                let sent = self.media.as_mut().is_some_and(|media| media.press(key));
+                tracing::debug!(sent, "key");
+            }
             WindowEvent::Quit => self.phone.leave(now),
         }
         self.refresh_at = now;

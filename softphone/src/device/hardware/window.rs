@@ -53,6 +53,7 @@ impl InputCallback for Listener {
             Some('v') => WindowEvent::ToggleCamera,
             Some('?') => WindowEvent::ToggleHelp,
             Some('q') => WindowEvent::Quit,
+            Some(key @ ('0'..='9' | '*' | '#')) => WindowEvent::Telephone(key),
             _ => return,
         };
         self.0.borrow_mut().push(event);

@@ -12,9 +12,10 @@ const PANEL: Colour = 0x000c_1016;
 /// Height of the status line.
 pub(super) const STATUS_HEIGHT: i32 = 30;
 
-const KEYS: [(&str, &str); 4] = [
+const KEYS: [(&str, &str); 5] = [
     ("m", "microphone off and on"),
     ("v", "camera off and on"),
+    ("0-9*#", "telephone keys"),
     ("?", "this help"),
     ("q", "leave the meeting"),
 ];
