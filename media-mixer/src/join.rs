@@ -1,6 +1,7 @@
 //! From a description to a plan: what would be agreed and which ports that takes. Nothing changes yet.
 
 use mixer_control::MixerError;
+use rtp_session::LevelIds;
 use sdp::attribute::rtcp_fb::Feedback;
 use sdp::negotiate::{self, Answer, Capabilities, NegotiatedLine, OfferLine, Reject};
 use sdp::{Direction, MediaKind, SessionDescription};
@@ -60,8 +61,11 @@ const RTX_TIME: u32 = 1000;
 
 /// What we can do.
 pub(crate) fn capabilities(settings: &Settings) -> Capabilities {
-    let mut capabilities =
-        Capabilities::standard(settings.max_video_lines).with_g722().with_rtx(RTX_TIME);
+    let mut capabilities = Capabilities::standard(settings.max_video_lines)
+        .with_g722()
+        .with_rtx(RTX_TIME)
+        .with_extension(MediaKind::Audio, LevelIds::CLIENT_URI, Direction::RecvOnly)
+        .with_extension(MediaKind::Audio, LevelIds::MIXER_URI, Direction::SendOnly);
     capabilities.video_feedback.push(Feedback::CcmTmmbr);
     capabilities
 }

@@ -10,8 +10,10 @@ use rtp_session::{Received, RtpPacket, Ssrc};
 use sdp::negotiate::NegotiatedLine;
 use sdp::{MediaKind, SessionDescription};
 
+use crate::audio::claim::Claim;
 use crate::audio::inlet::AudioInlet;
 use crate::audio::outlet::AudioOutlet;
+use crate::audio::speakers::Level;
 use crate::follow::{Follow, Followed};
 use crate::io::PortId;
 use crate::output::Outbox;
@@ -81,6 +83,10 @@ pub(crate) struct AudioLine {
     pub(crate) outlet: AudioOutlet,
     /// The stream that is played.
     pub(crate) follow: Follow,
+    /// What the member says about it.
+    pub(crate) claim: Claim,
+    /// How loud it was in the last tick.
+    pub(crate) level: Level,
     /// The SSRC that others see as CSRC.
     pub(crate) public: Ssrc,
 }
@@ -111,6 +117,7 @@ impl AudioLine {
             Followed::Current => {}
             Followed::Restarted | Followed::Changed => self.inlet.restart(),
         }
+        self.claim.packet(now, packet);
         self.inlet.insert(now, packet);
         followed == Followed::Changed
     }

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use media_codec::{AudioEncoder, MAX_ENCODED_AUDIO};
-use rtp_session::{CsrcList, Ssrc};
+use rtp_session::Ssrc;
 
 use super::bus::{MixBus, Rate};
 use super::inlet::rate_of;
 use super::outlet::{Coding, encode};
-use super::speakers::Speakers;
+use super::speakers::{Level, Speakers};
+use super::voices::Voices;
 use crate::leg::{Leg, LegId};
 use crate::output::Outbox;
 use crate::video::SyncPoint;
@@ -39,8 +40,8 @@ pub struct AudioMixer {
     recent: VecDeque<Vec<i16>>,
     pcm: Vec<i16>,
     scratch: Box<[u8; MAX_ENCODED_AUDIO]>,
-    /// Who is in the mix of this tick.
-    mixed: Vec<(LegId, Ssrc)>,
+    /// Who is in the mix of this tick, and how loud.
+    mixed: Vec<(LegId, Ssrc, Level)>,
     /// Packets that could not be encoded.
     failed: u64,
 }
@@ -72,8 +73,8 @@ impl AudioMixer {
     }
 
     /// Who is in the mix of the last tick.
-    pub fn mixed(&self) -> &[(LegId, Ssrc)] {
-        &self.mixed
+    pub fn mixed(&self) -> impl Iterator<Item = LegId> + '_ {
+        self.mixed.iter().map(|(leg, _, _)| *leg)
     }
 
     /// Packets that could not be encoded.
@@ -92,7 +93,7 @@ impl AudioMixer {
         self.listen(now, skipped > 0, legs);
         let active = self.speakers.decide();
         self.sum(legs);
-        let everybody: CsrcList = self.mixed.iter().map(|(_, ssrc)| *ssrc).collect();
+        let everybody: Voices = self.mixed.iter().map(|(_, ssrc, level)| (*ssrc, *level)).collect();
         for shared in &mut self.shared {
             shared.payload = None;
         }
@@ -124,23 +125,19 @@ impl AudioMixer {
                     line.outlet.warm(past, &mut self.scratch);
                 }
             }
-            let csrcs: CsrcList;
+            let voices: Voices;
             if line.inlet.is_mixed() {
-                csrcs = self
-                    .mixed
-                    .iter()
-                    .filter(|(leg, _)| *leg != id)
-                    .map(|(_, ssrc)| *ssrc)
-                    .collect();
+                let others = self.mixed.iter().filter(|(leg, _, _)| *leg != id);
+                voices = others.map(|(_, ssrc, level)| (*ssrc, *level)).collect();
                 self.bus.without(rate, line.inlet.block(), &mut self.pcm[..samples]);
             } else {
-                csrcs = everybody;
+                voices = everybody;
                 self.bus.total(rate, &mut self.pcm[..samples]);
             }
             let sent = line.outlet.send_own(
                 now,
                 &self.pcm[..samples],
-                &csrcs,
+                &voices,
                 &mut self.scratch,
                 |media_time, packet| transport.send(media_time, packet, out),
             );
@@ -160,7 +157,8 @@ impl AudioMixer {
                 line.inlet.restart();
             }
             let level = line.inlet.tick(now);
-            self.speakers.hear(id, level);
+            line.level = level;
+            self.speakers.hear(id, level, line.claim.is_speech(now));
             let theirs = line
                 .inlet
                 .position()
@@ -180,7 +178,7 @@ impl AudioMixer {
             let Some((_, line)) = leg.audio_mut() else { continue };
             if line.inlet.enter_mix(self.speakers.is_heard(id)) {
                 self.bus.add(rate_of(line.inlet.codec()), line.inlet.block());
-                self.mixed.push((id, line.public));
+                self.mixed.push((id, line.public, line.level));
             }
         }
         self.bus.finish();

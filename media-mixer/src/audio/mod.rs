@@ -1,7 +1,9 @@
 //! Audio: decode what was received, mix N−1, encode what is sent.
 
 pub mod bus;
+pub mod claim;
 pub mod inlet;
 pub mod mixer;
 pub mod outlet;
 pub mod speakers;
+pub mod voices;

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media_codec::{AudioCodec, AudioEncoder, CodecError, MAX_ENCODED_AUDIO};
-use rtp_session::{CsrcList, Outbound, PayloadType, SendStream, Ssrc};
+use rtp_session::{ExtensionBlock, LevelIds, Outbound, PayloadType, SendStream, Ssrc};
 
 use super::inlet::rate_of;
+use super::voices::Voices;
 use crate::TICK;
 
 /// How an Opus stream is coded: equal parameters can share one encoder.
@@ -66,6 +67,10 @@ pub struct AudioOutlet {
     marker: bool,
     /// Samples waiting for a whole packet, when packets are not as long as ticks.
     waiting: Vec<i16>,
+    /// Who is in what is waiting.
+    collected: Voices,
+    /// How the member is told how loud the voices are (RFC 6465), if it is.
+    levels: LevelIds,
     /// The encoder of this member alone: while it is in the mix it hears what nobody else hears.
     private: Option<Box<dyn AudioEncoder>>,
 }
@@ -101,8 +106,15 @@ impl AudioOutlet {
             clock: 0,
             marker: true,
             waiting: Vec::new(),
+            collected: Voices::NOBODY,
+            levels: LevelIds::default(),
             private: None,
         }
+    }
+
+    /// Tells how loud the voices are under this extension id, or not (RFC 6465).
+    pub fn set_mixer_level_id(&mut self, id: Option<u8>) {
+        self.levels = LevelIds { client: None, mixer: id };
     }
 
     /// How it is coded.
@@ -126,6 +138,7 @@ impl AudioOutlet {
         if old.coding == self.coding && old.frame == self.frame {
             self.private = old.private;
             self.waiting = old.waiting;
+            self.collected = old.collected;
             self.marker = old.marker;
         }
     }
@@ -134,6 +147,7 @@ impl AudioOutlet {
     pub fn pause(&mut self, ticks: u32) {
         self.clock = self.clock.wrapping_add(ticks.wrapping_mul(self.units(self.tick_samples())));
         self.waiting.clear();
+        self.collected = Voices::NOBODY;
         self.marker = true;
     }
 
@@ -143,9 +157,9 @@ impl AudioOutlet {
     }
 
     /// Sends an encoding shared with others.
-    pub fn send_shared(&mut self, payload: Bytes, csrcs: &CsrcList) -> Outbound {
+    pub fn send_shared(&mut self, payload: Bytes, voices: &Voices) -> Outbound {
         self.private = None;
-        self.packet(payload, csrcs, self.tick_samples() as u32)
+        self.packet(payload, voices, self.tick_samples() as u32)
     }
 
     /// Whether the next [`Self::send_own`] starts a cold encoder: one that has a past is to be warmed with the last
@@ -171,24 +185,28 @@ impl AudioOutlet {
         &mut self,
         now: Instant,
         samples: &[i16],
-        csrcs: &CsrcList,
+        voices: &Voices,
         scratch: &mut [u8; MAX_ENCODED_AUDIO],
         mut send: impl FnMut(Instant, Outbound),
     ) -> Result<(), CodecError> {
         if self.is_aligned() {
             let payload = encode(self.private_encoder()?, samples, scratch)?;
-            send(now, self.packet(payload, csrcs, samples.len() as u32));
+            send(now, self.packet(payload, voices, samples.len() as u32));
             return Ok(());
         }
         let tick = TICK.as_nanos() as u64 / samples.len().max(1) as u64;
         let sample_time = |count: usize| Duration::from_nanos(tick * count as u64);
         let mut begins = now.checked_sub(sample_time(self.waiting.len())).unwrap_or(now);
         self.waiting.extend_from_slice(samples);
+        self.collected.merge(voices);
         while self.waiting.len() >= self.frame {
             let frame: Vec<i16> = self.waiting.drain(..self.frame).collect();
             let payload = encode(self.private_encoder()?, &frame, scratch)?;
-            send(begins, self.packet(payload, csrcs, frame.len() as u32));
+            let collected = self.collected;
+            send(begins, self.packet(payload, &collected, frame.len() as u32));
             begins += sample_time(frame.len());
+            // What is left over is of this tick.
+            self.collected = if self.waiting.is_empty() { Voices::NOBODY } else { *voices };
         }
         Ok(())
     }
@@ -201,9 +219,13 @@ impl AudioOutlet {
         Ok(&mut **self.private.insert(encoder))
     }
 
-    fn packet(&mut self, payload: Bytes, csrcs: &CsrcList, samples: u32) -> Outbound {
+    fn packet(&mut self, payload: Bytes, voices: &Voices, samples: u32) -> Outbound {
         let marker = std::mem::take(&mut self.marker);
-        let packet = self.stream.packet(marker, self.clock, payload, csrcs);
+        let mut extensions = ExtensionBlock::EMPTY;
+        self.levels.write(&mut extensions, None, &voices.levels());
+        let csrcs = voices.csrcs();
+        let packet =
+            self.stream.packet_with_extensions(marker, self.clock, payload, &csrcs, &extensions);
         self.clock = self.clock.wrapping_add(self.units(samples as usize));
         packet
     }
@@ -239,7 +261,7 @@ mod tests {
         let tick = vec![100; outlet.tick_samples()];
         for _ in 0..ticks {
             let send = |at, packet| sent.push((at, packet));
-            outlet.send_own(now, &tick, &CsrcList::EMPTY, &mut scratch, send).unwrap();
+            outlet.send_own(now, &tick, &Voices::NOBODY, &mut scratch, send).unwrap();
             now += TICK;
         }
         sent

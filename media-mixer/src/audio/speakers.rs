@@ -80,8 +80,10 @@ impl<K: Ord + Copy> Speakers<K> {
         Self { at_most, voices: BTreeMap::new(), active: None, held_for: 0, ranking: Vec::new() }
     }
 
-    /// Takes one member's level of this tick.
-    pub fn hear(&mut self, who: K, level: Level) {
+    /// Takes one member's level of this tick, as it was decoded. `speech`: whether the member's own voice detector hears
+    /// speech in it (RFC 6464, the V bit); without one it is all taken for speech. Who claims to be silent cannot be the
+    /// active speaker: noise and music do not draw the picture. Nobody becomes louder by a claim.
+    pub fn hear(&mut self, who: K, level: Level, speech: bool) {
         let voice = self.voices.entry(who).or_insert(Voice {
             fast: 0.0,
             slow: 0.0,
@@ -90,7 +92,8 @@ impl<K: Ord + Copy> Speakers<K> {
         });
         let above = level.above_floor();
         voice.fast = (voice.fast - 1.0).max(above);
-        voice.slow = voice.slow * SLOW + above * (1.0 - SLOW);
+        let spoken = if speech { above } else { 0.0 };
+        voice.slow = voice.slow * SLOW + spoken * (1.0 - SLOW);
         voice.quiet_for = if above > 0.0 { 0 } else { voice.quiet_for.saturating_add(1) };
     }
 
@@ -166,7 +169,7 @@ mod tests {
 
     fn tick(speakers: &mut Speakers<u32>, levels: &[(u32, Level)]) -> Option<u32> {
         for &(who, level) in levels {
-            speakers.hear(who, level);
+            speakers.hear(who, level, true);
         }
         speakers.decide()
     }
@@ -222,6 +225,19 @@ mod tests {
             assert_eq!(tick(&mut speakers, &[(1, Level::SILENCE), (2, Level::SILENCE)]), None);
         }
         assert_eq!(speakers.active, Some(2), "silence keeps the last speaker");
+    }
+
+    #[test]
+    fn noise_is_heard_but_does_not_take_the_floor() {
+        let mut speakers = Speakers::new(8);
+        tick(&mut speakers, &[(1, SOFT), (2, Level::SILENCE)]);
+        for _ in 0..500 {
+            speakers.hear(1, SOFT, true);
+            speakers.hear(2, LOUD, false);
+            assert_eq!(speakers.decide(), None);
+            assert!(speakers.is_heard(2), "what it sends is mixed all the same");
+        }
+        assert_eq!(speakers.active, Some(1));
     }
 
     #[test]

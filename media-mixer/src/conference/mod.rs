@@ -192,7 +192,7 @@ impl Conference {
         ConferenceStats {
             legs: self.legs.values().map(stats::leg_stats).collect(),
             ticks: self.tick.stats(),
-            voices: self.mixer.mixed().len(),
+            voices: self.mixer.mixed().count(),
             encode_failures: self.mixer.failed(),
         }
     }

@@ -68,12 +68,12 @@ impl Conference {
 
     /// Keeps the list of names that go with the mix: everybody in a small meeting, who spoke last in a large one.
     pub(super) fn name_speakers(&mut self, now: Instant) {
-        for (speaker, _) in self.mixer.mixed() {
-            if self.named.iter().take(MAX_VOICES).any(|leg| leg == speaker) {
+        for speaker in self.mixer.mixed() {
+            if self.named.iter().take(MAX_VOICES).any(|leg| *leg == speaker) {
                 continue;
             }
-            self.named.retain(|leg| leg != speaker);
-            self.named.push_front(*speaker);
+            self.named.retain(|leg| *leg != speaker);
+            self.named.push_front(speaker);
             self.names_changed = true;
         }
         let too_soon = self

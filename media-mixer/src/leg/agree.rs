@@ -6,14 +6,16 @@ use std::time::Instant;
 
 use media_codec::AudioCodec;
 use mixer_control::MixerError;
-use rtp_session::{PayloadType, Ssrc};
+use rtp_session::{LevelIds, PayloadType, Ssrc};
 use sdp::MediaKind;
 use sdp::attribute::rtcp_fb::Feedback;
 use sdp::negotiate::{NegotiatedLine, NegotiatedMedia};
 
 use super::{AudioLine, Leg, LegLine, Line, Medium};
+use crate::audio::claim::Claim;
 use crate::audio::inlet::AudioInlet;
 use crate::audio::outlet::{AudioOutlet, Coding, packet_time};
+use crate::audio::speakers::Level;
 use crate::follow::Follow;
 use crate::output::Outbox;
 use crate::random::Random;
@@ -152,8 +154,12 @@ impl PreparedAudio {
         Ok(Self { coding, payload_type: send, packet_time, inlet })
     }
 
-    fn outlet(&self, ssrc: Ssrc, random: &mut Random) -> AudioOutlet {
-        AudioOutlet::new(self.coding, self.payload_type, ssrc, self.packet_time, random.next_u64())
+    fn outlet(&self, ssrc: Ssrc, media: &NegotiatedMedia, random: &mut Random) -> AudioOutlet {
+        let seed = random.next_u64();
+        let mut outlet =
+            AudioOutlet::new(self.coding, self.payload_type, ssrc, self.packet_time, seed);
+        outlet.set_mixer_level_id(media.sends_extension(LevelIds::MIXER_URI));
+        outlet
     }
 }
 
@@ -176,12 +182,16 @@ impl Line {
         let ssrc = transport.ssrc();
         let medium = match audio {
             Some(mut audio) => {
-                let outlet = audio.outlet(ssrc, random);
+                let outlet = audio.outlet(ssrc, media, random);
                 let inlet = audio.inlet.take()?;
+                let mut claim = Claim::default();
+                claim.agree(media);
                 Medium::Audio(Box::new(AudioLine {
                     inlet,
                     outlet,
                     follow: Follow::default(),
+                    claim,
+                    level: Level::SILENCE,
                     public: Ssrc(0),
                 }))
             }
@@ -203,9 +213,10 @@ impl Line {
         let ssrc = self.transport.ssrc();
         match (&mut self.medium, audio) {
             (Medium::Audio(line), Some(audio)) => {
-                let outlet = audio.outlet(ssrc, random);
+                let outlet = audio.outlet(ssrc, media, random);
                 let old = std::mem::replace(&mut line.outlet, outlet);
                 line.outlet.continue_from(old);
+                line.claim.agree(media);
                 if let Some(inlet) = audio.inlet {
                     line.inlet = inlet;
                     line.follow = Follow::default();

@@ -6,6 +6,7 @@ mod audio;
 mod doctor;
 mod hostile;
 mod joining;
+mod levels;
 mod phone;
 mod rtcp;
 mod rtx;

@@ -9,7 +9,9 @@ use media_codec::{AudioCodec, AudioDecoder, AudioEncoder, MAX_DECODED_SAMPLES, M
 use media_mixer::Datagram;
 use rtp_session::rtcp::{self, Rtcp};
 use rtp_session::vp8::{Descriptor, Packetizer, starts_key_frame};
-use rtp_session::{CsrcList, PayloadType, RtpPacket, RtpTime, SendStream, Ssrc};
+use rtp_session::{
+    AudioLevel, CsrcList, ExtensionBlock, PayloadType, RtpPacket, RtpTime, SendStream, Ssrc,
+};
 use sdp::SessionDescription;
 
 /// A packet the phone got.
@@ -50,6 +52,10 @@ pub(crate) struct Phone {
     /// Milliseconds of its packets, and what it asks for.
     pub(crate) ptime: u32,
     pub(crate) mux: bool,
+    /// Offers levels as extensions 3 (its own, RFC 6464) and 4 (those of the mix, RFC 6465).
+    pub(crate) levels: bool,
+    /// Whether its voice detector hears speech.
+    pub(crate) speech: bool,
     /// Offers retransmissions in streams of their own, as payload type 97.
     pub(crate) rtx: bool,
     /// Hertz; 0 is silent but sends.
@@ -111,6 +117,8 @@ impl Phone {
             audio_direction: "sendrecv",
             ptime: 20,
             mux: true,
+            levels: false,
+            speech: true,
             rtx: false,
             tone,
             mute: false,
@@ -167,10 +175,17 @@ impl Phone {
             AudioCodec::Pcma => (8, String::new()),
         };
         let address = self.address.ip();
+        let extensions = match self.levels {
+            true => {
+                "a=extmap:3 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
+                 a=extmap:4 urn:ietf:params:rtp-hdrext:csrc-audio-level\r\n"
+            }
+            false => "",
+        };
         let mut sdp = format!(
             "v=0\r\no=- 1 {} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
              m=audio {} RTP/AVP {formats} {EVENTS}\r\n{map}\
-             a=rtpmap:{EVENTS} telephone-event/8000\r\na=ptime:{}\r\na={}\r\n{mux}",
+             a=rtpmap:{EVENTS} telephone-event/8000\r\na=ptime:{}\r\na={}\r\n{mux}{extensions}",
             self.version,
             self.port(0),
             self.ptime,
@@ -259,7 +274,14 @@ impl Phone {
         let mut payload = [0; MAX_ENCODED_AUDIO];
         let length = self.encoder.encode(&pcm, &mut payload).unwrap();
         let payload = Bytes::copy_from_slice(&payload[..length]);
-        let packet = self.stream.packet(false, ticks, payload, &CsrcList::EMPTY);
+        let mut extensions = ExtensionBlock::EMPTY;
+        if self.levels {
+            let level = AudioLevel { voice: self.speech, level: 20 };
+            extensions.push(3, &[level.to_octet()]);
+        }
+        let nobody = CsrcList::EMPTY;
+        let packet =
+            self.stream.packet_with_extensions(false, ticks, payload, &nobody, &extensions);
         self.sent_voice = packet.timestamp();
         packet.to_bytes()
     }
