@@ -342,6 +342,23 @@ fn the_first_device_that_answers_an_invitation_stays() {
 }
 
 #[test]
+fn nobody_is_called_into_a_conference_that_all_have_left() {
+    let mut lab = lab();
+    let bob = registered(&mut lab, "bob", 5071);
+    let mut alice = account("alice", 5070);
+    alice.join(&mut lab, "standup");
+    refer(&mut lab, &mut alice, "Refer-To: <sip:bob@example.org>\r\n");
+    let invite = one(&mut lab, &bob, &Method::Invite);
+    bob.respond(&mut lab, &invite, 180, "b", "");
+    alice.send(&mut lab, "BYE", "", "");
+    one(&mut lab, &bob, &Method::Cancel);
+    bob.respond(&mut lab, &invite, 487, "b", "");
+    let now = lab.counters();
+    assert_eq!((now.conferences, now.members), (0, 0));
+    assert!(lab.commands.is_empty());
+}
+
+#[test]
 fn without_subscription_nothing_is_told() {
     let mut lab = lab();
     let bob = registered(&mut lab, "bob", 5071);

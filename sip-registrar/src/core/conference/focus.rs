@@ -72,6 +72,12 @@ impl Focus {
         self.members.iter().filter(|(_, m)| of(m)).map(|(call, _)| *call).collect()
     }
 
+    /// The calls of all members, if all of them are only being called.
+    pub(crate) fn only_dialled(&self) -> Option<Vec<CallId>> {
+        let all = self.members.values().all(|member| member.dial.is_some());
+        all.then(|| self.calls().collect())
+    }
+
     /// Whether somebody is really there.
     pub(crate) fn has(&self, identity: &Identity) -> bool {
         self.members.values().any(|m| m.joined && m.identity == *identity)

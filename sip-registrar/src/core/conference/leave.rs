@@ -7,6 +7,7 @@ use sip_stack::endpoint::{CallId, EndReason};
 use sip_stack::message::Reason;
 
 use super::member::Member;
+use super::name::ConferenceName;
 use crate::core::mixer::Purpose;
 use crate::core::registrar::{Registrar, Role};
 
@@ -42,6 +43,16 @@ impl Registrar {
         if empty {
             self.directory.close(&name);
             tracing::debug!(conference = %name, "conference ended");
+        } else {
+            self.stop_dialling_into_nothing(now, &name);
+        }
+    }
+
+    /// Whoever had somebody called in has left: nobody shall come into an empty conference.
+    fn stop_dialling_into_nothing(&mut self, now: Instant, name: &ConferenceName) {
+        let dialled = self.directory.get(name).and_then(super::Focus::only_dialled);
+        for call in dialled.unwrap_or_default() {
+            self.end_call(now, call, Reason::sip(487, "nobody is there any more"));
         }
     }
 
