@@ -32,3 +32,17 @@ impl Random {
         name
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_canonical_name_says_nothing_and_is_never_the_same() {
+        let mut random = Random::new(1);
+        let (one, other) = (random.cname(), random.cname());
+        assert_ne!(one, other);
+        assert!(one.len() == 24 && one.chars().all(|digit| digit.is_ascii_hexdigit()));
+        assert_ne!(Random::new(2).cname(), one);
+    }
+}
