@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use rtp_session::{Received, RtpPacket, Ssrc};
+use rtp_session::{Received, RtcpEvent, RtpPacket, Ssrc};
 use sdp::negotiate::NegotiatedLine;
 use sdp::{MediaKind, SessionDescription};
 
@@ -100,6 +100,15 @@ pub(crate) struct PendingOffer {
 }
 
 impl AudioLine {
+    /// What the member says about how it receives us.
+    pub(crate) fn feedback(&mut self, events: &[RtcpEvent]) {
+        for event in events {
+            if let RtcpEvent::Report { block, .. } = event {
+                self.outlet.reported_loss(block.fraction_lost);
+            }
+        }
+    }
+
     /// A media packet that counts. Returns whether it is the first of a stream we now follow.
     pub(crate) fn receive(
         &mut self,

@@ -21,7 +21,9 @@ mod audio;
 mod error;
 mod video;
 
-pub use audio::{AudioCodec, AudioDecoder, AudioEncoder, MAX_DECODED_SAMPLES, MAX_ENCODED_AUDIO};
+pub use audio::{
+    AudioCodec, AudioDecoder, AudioEncoder, ExpectedLoss, MAX_DECODED_SAMPLES, MAX_ENCODED_AUDIO,
+};
 pub use error::CodecError;
 pub use video::{
     DecodedPicture, EncodedPicture, I420Frame, I420View, MAX_PICTURE_PIXELS, VideoCodec,

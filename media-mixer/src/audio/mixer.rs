@@ -111,8 +111,9 @@ impl AudioMixer {
             opus |= rate_of(line.outlet.coding().codec) == Rate::Full;
             if !line.inlet.is_mixed() && line.outlet.is_aligned() {
                 if let Some(payload) = self.shared(line.outlet.coding()) {
-                    let packet = line.outlet.send_shared(payload, &everybody);
-                    transport.send(now, packet, out);
+                    if let Some(packet) = line.outlet.send_shared(payload, &everybody) {
+                        transport.send(now, packet, out);
+                    }
                 }
                 continue;
             }

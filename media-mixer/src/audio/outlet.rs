@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media_codec::{AudioCodec, AudioEncoder, CodecError, MAX_ENCODED_AUDIO};
+use media_codec::{AudioCodec, AudioEncoder, CodecError, ExpectedLoss, MAX_ENCODED_AUDIO};
 use rtp_session::{ExtensionBlock, LevelIds, Outbound, PayloadType, SendStream, Ssrc};
 
 use super::inlet::rate_of;
@@ -21,6 +21,12 @@ pub struct Coding {
     pub complexity: u8,
     /// Whether the receiver wants in-band forward error correction (RFC 7587 useinbandfec).
     pub fec: bool,
+    /// The loss to be prepared for, in percent, as the receiver reports it (Opus with FEC).
+    pub loss: u8,
+    /// Whether the receiver wants silence not to be sent (RFC 7587 usedtx).
+    pub dtx: bool,
+    /// The highest rate at which the receiver plays, in Hz (RFC 7587 maxplaybackrate).
+    pub playback_rate: u32,
 }
 
 impl Coding {
@@ -33,10 +39,10 @@ impl Coding {
         if self.codec == AudioCodec::Opus {
             encoder.set_bitrate(self.bitrate)?;
             encoder.set_complexity(self.complexity)?;
-            if self.fec {
-                encoder.set_fec(true)?;
-                encoder.set_expected_loss(10)?;
-            }
+            encoder.set_max_playback_rate(self.playback_rate)?;
+            encoder.set_fec(self.fec)?;
+            encoder.set_expected_loss(self.loss)?;
+            encoder.set_dtx(self.dtx)?;
         }
         Ok(encoder)
     }
@@ -73,6 +79,7 @@ pub struct AudioOutlet {
     levels: LevelIds,
     /// The encoder of this member alone: while it is in the mix it hears what nobody else hears.
     private: Option<Box<dyn AudioEncoder>>,
+    loss: ExpectedLoss,
 }
 
 impl std::fmt::Debug for AudioOutlet {
@@ -109,6 +116,7 @@ impl AudioOutlet {
             collected: Voices::NOBODY,
             levels: LevelIds::default(),
             private: None,
+            loss: ExpectedLoss::default(),
         }
     }
 
@@ -122,6 +130,21 @@ impl AudioOutlet {
         self.coding
     }
 
+    /// The member reports how much it lost of the last interval, in 1/256 (RFC 3550 §6.4.1): so much is to be
+    /// prepared for (RFC 7587 §3.3).
+    pub fn reported_loss(&mut self, fraction: u8) {
+        self.loss.report(fraction);
+        let percent = self.loss.percent();
+        if !self.coding.fec || percent == self.coding.loss {
+            return;
+        }
+        self.coding.loss = percent;
+        if let Some(encoder) = &mut self.private {
+            // Refused by codecs without redundancy only, which are not asked.
+            let _ = encoder.set_expected_loss(percent);
+        }
+    }
+
     /// Goes on under another SSRC (RFC 3550 §8.2).
     pub fn set_ssrc(&mut self, ssrc: Ssrc) {
         self.stream.set_ssrc(ssrc);
@@ -129,6 +152,10 @@ impl AudioOutlet {
 
     /// Takes over the numbering of the outlet this one replaces: the receiver sees one stream go on.
     pub fn continue_from(&mut self, old: Self) {
+        self.loss = old.loss;
+        if self.coding.fec {
+            self.coding.loss = self.loss.percent();
+        }
         let payload_type = self.stream.payload_type();
         if old.coding.codec.clock_rate() == self.coding.codec.clock_rate() {
             self.clock = old.clock;
@@ -156,8 +183,8 @@ impl AudioOutlet {
         self.frame == self.tick_samples()
     }
 
-    /// Sends an encoding shared with others.
-    pub fn send_shared(&mut self, payload: Bytes, voices: &Voices) -> Outbound {
+    /// Sends an encoding shared with others; nothing when it says that nothing need be sent.
+    pub fn send_shared(&mut self, payload: Bytes, voices: &Voices) -> Option<Outbound> {
         self.private = None;
         self.packet(payload, voices, self.tick_samples() as u32)
     }
@@ -191,7 +218,9 @@ impl AudioOutlet {
     ) -> Result<(), CodecError> {
         if self.is_aligned() {
             let payload = encode(self.private_encoder()?, samples, scratch)?;
-            send(now, self.packet(payload, voices, samples.len() as u32));
+            if let Some(packet) = self.packet(payload, voices, samples.len() as u32) {
+                send(now, packet);
+            }
             return Ok(());
         }
         let tick = TICK.as_nanos() as u64 / samples.len().max(1) as u64;
@@ -203,7 +232,9 @@ impl AudioOutlet {
             let frame: Vec<i16> = self.waiting.drain(..self.frame).collect();
             let payload = encode(self.private_encoder()?, &frame, scratch)?;
             let collected = self.collected;
-            send(begins, self.packet(payload, &collected, frame.len() as u32));
+            if let Some(packet) = self.packet(payload, &collected, frame.len() as u32) {
+                send(begins, packet);
+            }
             begins += sample_time(frame.len());
             // What is left over is of this tick.
             self.collected = if self.waiting.is_empty() { Voices::NOBODY } else { *voices };
@@ -219,15 +250,20 @@ impl AudioOutlet {
         Ok(&mut **self.private.insert(encoder))
     }
 
-    fn packet(&mut self, payload: Bytes, voices: &Voices, samples: u32) -> Outbound {
+    /// The next packet. An empty payload is discontinuous transmission: time goes on, numbers do not, and the packet
+    /// after it is marked (RFC 3551 §4.1).
+    fn packet(&mut self, payload: Bytes, voices: &Voices, samples: u32) -> Option<Outbound> {
+        let at = self.clock;
+        self.clock = self.clock.wrapping_add(self.units(samples as usize));
+        if payload.is_empty() {
+            self.marker = true;
+            return None;
+        }
         let marker = std::mem::take(&mut self.marker);
         let mut extensions = ExtensionBlock::EMPTY;
         self.levels.write(&mut extensions, None, &voices.levels());
         let csrcs = voices.csrcs();
-        let packet =
-            self.stream.packet_with_extensions(marker, self.clock, payload, &csrcs, &extensions);
-        self.clock = self.clock.wrapping_add(self.units(samples as usize));
-        packet
+        Some(self.stream.packet_with_extensions(marker, at, payload, &csrcs, &extensions))
     }
 
     /// Units of the RTP clock that so many samples last: G.722 has half as many (RFC 3551 §4.5.2).
@@ -245,9 +281,20 @@ impl AudioOutlet {
 mod tests {
     use super::*;
 
+    fn coding(codec: AudioCodec) -> Coding {
+        Coding {
+            codec,
+            bitrate: 32_000,
+            complexity: 0,
+            fec: false,
+            loss: 0,
+            dtx: false,
+            playback_rate: 48_000,
+        }
+    }
+
     fn outlet(codec: AudioCodec, packet_time: u32) -> AudioOutlet {
-        let coding = Coding { codec, bitrate: 32_000, complexity: 0, fec: false };
-        AudioOutlet::new(coding, PayloadType::PCMU, Ssrc(1), packet_time, 7)
+        AudioOutlet::new(coding(codec), PayloadType::PCMU, Ssrc(1), packet_time, 7)
     }
 
     fn packets(outlet: &mut AudioOutlet, ticks: usize) -> Vec<Outbound> {
@@ -319,6 +366,44 @@ mod tests {
         assert_eq!(after[0].timestamp().distance_from(before[0].timestamp()), 11 * 160);
         assert_eq!(after[0].seq().distance_from(before[0].seq()), 1);
         assert_eq!(after[0].header.as_slice()[1] & 0x80, 0x80, "marker");
+    }
+
+    #[test]
+    fn silence_is_not_sent_to_who_wants_it_so_and_time_goes_on() {
+        let dtx = Coding { dtx: true, ..coding(AudioCodec::Opus) };
+        let mut outlet = AudioOutlet::new(dtx, PayloadType::PCMU, Ssrc(1), 20, 7);
+        let mut scratch = [0; MAX_ENCODED_AUDIO];
+        let mut sent = Vec::new();
+        let mut send = |outlet: &mut AudioOutlet, tick: &[i16], sent: &mut Vec<Outbound>| {
+            let keep = |_, packet| sent.push(packet);
+            outlet.send_own(Instant::now(), tick, &Voices::NOBODY, &mut scratch, keep).unwrap();
+        };
+        (0..200).for_each(|_| send(&mut outlet, &[0; 960], &mut sent));
+        assert!(sent.len() < 60, "{} packets in 4 s of silence", sent.len());
+        let tone: Vec<i16> = (0..960).map(|n| (n % 96 * 100) as i16).collect();
+        send(&mut outlet, &tone, &mut sent);
+        let (first, last) = (&sent[0], &sent[sent.len() - 1]);
+        assert_eq!(last.timestamp().distance_from(first.timestamp()), 200 * 960);
+        assert_eq!(last.seq().distance_from(first.seq()) as usize, sent.len() - 1);
+        assert_eq!(last.header.as_slice()[1] & 0x80, 0x80, "marker");
+        let updates = sent.windows(2).map(|p| p[1].timestamp().distance_from(p[0].timestamp()));
+        assert!(updates.max().unwrap() <= 48_000 / 2, "comfort updates come");
+    }
+
+    #[test]
+    fn reported_loss_reaches_the_coding_of_who_wants_redundancy() {
+        for (fec, expected) in [(true, 20), (false, 0)] {
+            let mut outlet = AudioOutlet::new(
+                Coding { fec, ..coding(AudioCodec::Opus) },
+                PayloadType::PCMU,
+                Ssrc(1),
+                20,
+                7,
+            );
+            packets(&mut outlet, 2);
+            (0..5).for_each(|_| outlet.reported_loss(60));
+            assert_eq!(outlet.coding().loss, expected);
+        }
     }
 
     #[test]

@@ -138,6 +138,9 @@ impl Conference {
             Incoming::Nothing => return,
             Incoming::Life => {}
             Incoming::Rtcp(events) => {
+                if let Medium::Audio(audio) = &mut line.medium {
+                    audio.feedback(&events);
+                }
                 if !events.is_empty() {
                     self.video.feedback(now, at, &events, &mut self.legs, &mut self.out);
                     self.forget_leaving_sources(at, &events);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use media_codec::AudioCodec;
+use media_codec::{AudioCodec, ExpectedLoss};
 use mixer_control::MixerError;
 use rtp_session::{LevelIds, PayloadType, Ssrc};
 use sdp::MediaKind;
@@ -129,6 +129,7 @@ impl PreparedAudio {
             .and_then(|codec| PayloadType::new(codec.payload_type))
             .unwrap_or(send);
         let wish = media.codec.opus();
+        let fec = wish.as_ref().is_some_and(|wish| wish.use_inband_fec);
         let coding = Coding {
             codec,
             bitrate: wish
@@ -136,7 +137,10 @@ impl PreparedAudio {
                 .and_then(|wish| wish.max_average_bitrate)
                 .map_or(settings.opus_bitrate, |most| most.min(settings.opus_bitrate)),
             complexity: settings.opus_complexity,
-            fec: wish.is_some_and(|wish| wish.use_inband_fec),
+            fec,
+            loss: if fec { ExpectedLoss::default().percent() } else { 0 },
+            dtx: wish.as_ref().is_some_and(|wish| wish.use_dtx),
+            playback_rate: wish.map_or(48_000, |wish| wish.max_playback_rate),
         };
         let goes_on = old.is_some_and(|old| match &old.medium {
             Medium::Audio(audio) => {

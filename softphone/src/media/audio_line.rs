@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use media_codec::AudioCodec;
+use media_codec::{AudioCodec, ExpectedLoss};
 use rtp_session::dtmf::EventPacket;
 use rtp_session::{
     Arrival, AudioLevel, CsrcLevels, CsrcList, Dropped, ExtensionBlock, LevelIds, Outbound,
@@ -48,6 +48,14 @@ pub struct AudioSending {
     pub codec: AudioCodec,
     /// The peer wants in-band error correction (RFC 7587 §6.1).
     pub fec: bool,
+    /// The loss to prepare for, in percent, as the peer reports it (RFC 7587 §3.3).
+    pub expected_loss: u8,
+    /// The peer wants silence not to be sent (RFC 7587 §6.1).
+    pub dtx: bool,
+    /// The most bits per second the peer wants.
+    pub max_bitrate: Option<u32>,
+    /// The highest rate at which the peer plays, in Hz.
+    pub max_playback_rate: u32,
     /// Nothing may be sent while the peer holds us.
     pub allowed: bool,
 }
@@ -60,6 +68,7 @@ pub struct AudioLine {
     session: RtpSession,
     stream: SendStream,
     sending: AudioSending,
+    loss: ExpectedLoss,
     receive: Vec<(PayloadType, AudioCodec)>,
     /// Header extensions we write, and those that come.
     levels_out: LevelIds,
@@ -92,6 +101,7 @@ impl AudioLine {
             session,
             stream,
             sending,
+            loss: ExpectedLoss::default(),
             receive: Vec::new(),
             levels_out: LevelIds::default(),
             levels_in: LevelIds::default(),
@@ -140,7 +150,8 @@ impl AudioLine {
     /// How our voice is to be sent.
     #[must_use]
     pub fn sending(&self) -> AudioSending {
-        self.sending
+        let expected_loss = if self.sending.fec { self.loss.percent() } else { 0 };
+        AudioSending { expected_loss, ..self.sending }
     }
 
     /// Where the peer is.
@@ -194,6 +205,7 @@ impl AudioLine {
             match event {
                 RtcpEvent::Report { block, rtt, .. } => {
                     self.sent.report(block, rtt);
+                    self.loss.report(block.fraction_lost);
                 }
                 RtcpEvent::Collision { new, .. } => self.stream.set_ssrc(new),
                 _ => {}
@@ -281,6 +293,14 @@ impl AudioLine {
 
 fn sending(media: &NegotiatedMedia) -> Option<AudioSending> {
     let codec = AudioCodec::from_encoding_name(&media.codec.name)?;
-    let fec = media.codec.opus().is_some_and(|opus| opus.use_inband_fec);
-    Some(AudioSending { codec, fec, allowed: media.direction.sends() })
+    let wish = media.codec.opus();
+    Some(AudioSending {
+        codec,
+        fec: wish.as_ref().is_some_and(|wish| wish.use_inband_fec),
+        expected_loss: 0,
+        dtx: wish.as_ref().is_some_and(|wish| wish.use_dtx),
+        max_bitrate: wish.as_ref().and_then(|wish| wish.max_average_bitrate),
+        max_playback_rate: wish.map_or(48_000, |wish| wish.max_playback_rate),
+        allowed: media.direction.sends(),
+    })
 }

@@ -21,6 +21,8 @@ use super::network::Input;
 const TICK: Duration = Duration::from_millis(20);
 /// This late the thread does not catch up any more but goes on from now.
 const RESYNC: Duration = Duration::from_millis(100);
+/// What our voice takes at most, in bit/s.
+const BITRATE: u32 = 32_000;
 /// Least delay of the play-out: this thread wakes up as it can.
 const MIN_DELAY: Duration = Duration::from_millis(20);
 /// Packets that wait for the next tick; the rest of a flood is dropped.
@@ -180,6 +182,16 @@ impl Worker {
         if current == sending {
             return;
         }
+        if let (Some(running), Some(sending)) = (&mut self.encoder, sending)
+            && running.sending
+                == (AudioSending { expected_loss: running.sending.expected_loss, ..sending })
+        {
+            running.sending = sending;
+            if let Err(error) = running.codec.set_expected_loss(sending.expected_loss) {
+                tracing::debug!(%error, "the expected loss was not set");
+            }
+            return;
+        }
         self.marker = true;
         self.encoder = sending.and_then(|sending| match encoder(sending) {
             Ok(encoder) => Some(encoder),
@@ -248,8 +260,11 @@ impl Worker {
 fn encoder(sending: AudioSending) -> Result<Encoder, media_codec::CodecError> {
     let mut codec = sending.codec.encoder()?;
     codec.set_fec(sending.fec)?;
-    if sending.fec {
-        codec.set_expected_loss(10)?;
+    codec.set_expected_loss(sending.expected_loss)?;
+    codec.set_dtx(sending.dtx)?;
+    codec.set_max_playback_rate(sending.max_playback_rate)?;
+    if let Some(most) = sending.max_bitrate {
+        codec.set_bitrate(most.min(BITRATE))?;
     }
     codec.set_complexity(5)?;
     let ratio = RATE / codec.sample_rate();

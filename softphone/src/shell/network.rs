@@ -379,6 +379,10 @@ impl Running {
     }
 
     fn refresh(&mut self, now: Instant) {
+        // what the peer reports to have lost changes how our voice is coded
+        if let (Some(audio), Some(media)) = (&self.audio, &self.media) {
+            audio.set_sending(media.audio_sending());
+        }
         if self.ended.is_some() {
             return;
         }

@@ -1,10 +1,13 @@
 //! Speech and sound: the two traits, the codecs we know, and their factory.
 
 mod conceal;
+mod expected_loss;
 mod g711;
 mod g722;
 mod opus;
 mod payload;
+
+pub use expected_loss::ExpectedLoss;
 
 use crate::CodecError;
 
@@ -48,6 +51,12 @@ pub trait AudioEncoder: Send {
 
     /// Switches in-band forward error correction (`useinbandfec`, RFC 7587 §6.1).
     fn set_fec(&mut self, _on: bool) -> Result<(), CodecError> {
+        Ok(())
+    }
+
+    /// Tells the highest rate at which the receiver plays, in Hz: what it cannot play need not be coded
+    /// (`maxplaybackrate`, RFC 7587 §6.1).
+    fn set_max_playback_rate(&mut self, _hertz: u32) -> Result<(), CodecError> {
         Ok(())
     }
 

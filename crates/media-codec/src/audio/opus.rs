@@ -3,7 +3,7 @@
 
 use audiopus::coder::{Decoder, Encoder, GenericCtl};
 use audiopus::packet::{self, Packet};
-use audiopus::{Application, Bitrate, Channels, MutSignals, SampleRate};
+use audiopus::{Application, Bandwidth, Bitrate, Channels, MutSignals, SampleRate};
 
 use super::{AudioDecoder, AudioEncoder, MAX_DECODED_SAMPLES};
 use crate::CodecError;
@@ -68,6 +68,18 @@ impl AudioEncoder for OpusEncoder {
 
     fn set_fec(&mut self, on: bool) -> Result<(), CodecError> {
         self.encoder.set_inband_fec(on).map_err(library)
+    }
+
+    fn set_max_playback_rate(&mut self, hertz: u32) -> Result<(), CodecError> {
+        // RFC 7587 §3.1.1, table 1: half of it is the bandwidth.
+        let bandwidth = match hertz {
+            0..12_000 => Bandwidth::Narrowband,
+            12_000..16_000 => Bandwidth::Mediumband,
+            16_000..24_000 => Bandwidth::Wideband,
+            24_000..48_000 => Bandwidth::Superwideband,
+            _ => Bandwidth::Fullband,
+        };
+        self.encoder.set_max_bandwidth(bandwidth).map_err(library)
     }
 
     fn set_dtx(&mut self, on: bool) -> Result<(), CodecError> {
@@ -268,6 +280,33 @@ mod tests {
         let silent = encode(&[0; 100 * FRAME], &mut encoder);
         let unsent = silent.iter().filter(|packet| packet.is_empty()).count();
         assert!(unsent > 60, "{unsent} of 100 unsent");
+    }
+
+    #[test]
+    fn what_the_receiver_cannot_play_is_not_coded() {
+        // The bandwidth is in the first octet of each packet (RFC 6716 §3.1, table 2).
+        let noise: Vec<i16> =
+            (0..FRAME * 50).map(|n| ((n * n * 7919 % 65_521) as i32 - 32_760) as i16 / 4).collect();
+        let mut encoder = OpusEncoder::new().unwrap();
+        encoder.set_bitrate(64_000).unwrap();
+        let widest = |encoder: &mut OpusEncoder| {
+            let packets = encode(&noise, encoder);
+            let configs = packets.iter().map(|packet| packet[0] >> 3);
+            configs
+                .map(|config| match config {
+                    0..=3 | 16..=19 => 8000,
+                    4..=7 => 12_000,
+                    8..=11 | 20..=23 => 16_000,
+                    12 | 13 | 24..=27 => 24_000,
+                    _ => 48_000,
+                })
+                .max()
+                .unwrap()
+        };
+        for rate in [8000, 16_000, 24_000] {
+            encoder.set_max_playback_rate(rate).unwrap();
+            assert!(widest(&mut encoder) <= rate, "{rate}");
+        }
     }
 
     #[test]
