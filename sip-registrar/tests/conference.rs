@@ -8,9 +8,9 @@ use std::time::Duration;
 use lab::{
     Lab, OFFER, Phone, SERVER, T1, body, last_response, leg_of, requests, settings, statuses,
 };
-use mixer_control::{MixerError, MixerEvent, MixerRequest};
+use mixer_control::{LegRef, MixerError, MixerEvent, MixerRequest};
 use sip_registrar::{Guests, Settings};
-use sip_stack::message::{Message, Method};
+use sip_stack::message::{Message, Method, Request};
 
 const FOCUS: &str = "<sip:room@127.0.0.1:5060>;isfocus";
 
@@ -25,7 +25,7 @@ fn contact(response: &sip_stack::message::Response) -> &str {
 }
 
 fn byes(messages: &[Message]) -> Vec<String> {
-    let reason = |r: &sip_stack::message::Request| r.headers.get("Reason").unwrap().to_owned();
+    let reason = |r: &Request| r.headers.get("Reason").unwrap().to_owned();
     requests(messages, &Method::Bye).iter().map(reason).collect()
 }
 
@@ -304,6 +304,80 @@ fn a_leg_whose_removal_was_lost_is_removed_when_it_is_told_to_be_silent() {
     assert!(lab.commands.is_empty());
 }
 
+/// A member of "room" and its leg.
+fn member(lab: &mut Lab, port: u16) -> (Phone, LegRef) {
+    lab.willing = false;
+    let mut phone = guest(port);
+    phone.send(lab, "INVITE", "", OFFER);
+    let leg = leg_of(lab.only_command());
+    lab.mixer_agrees();
+    phone.learn(&last_response(lab.take(port)));
+    phone.ack(lab, "");
+    lab.willing = true;
+    (phone, leg)
+}
+
+fn probes(lab: &mut Lab, port: u16) -> Vec<Request> {
+    let came = lab.take(port);
+    assert!(byes(&came).is_empty(), "{came:?}");
+    requests(&came, &Method::Options)
+}
+
+/// RFC 3261 §11, §12.2.1.2.
+#[test]
+fn a_silent_member_stays_as_long_as_it_answers_options() {
+    let mut lab = Lab::new();
+    let (phone, leg) = member(&mut lab, 5070);
+    for status in [200, 405, 486, 491, 500, 401, 603] {
+        lab.mixer_says(MixerEvent::LegSilent(leg.clone()));
+        lab.mixer_says(MixerEvent::LegSilent(leg.clone()));
+        let asked = probes(&mut lab, 5070);
+        assert_eq!(asked.len(), 1, "one at a time, and again after {status}");
+        assert_eq!(asked[0].headers.get("Call-ID"), Some(phone.call_id.as_str()));
+        assert_eq!(asked[0].headers.get("Accept"), Some("application/sdp"));
+        phone.respond(&mut lab, &asked[0], status, "x", "");
+        lab.wait(T1 * 120);
+        assert!(lab.take(5070).is_empty());
+        assert_eq!(lab.counters().members, 1, "{status}");
+    }
+}
+
+#[test]
+fn a_silent_member_that_is_gone_is_ended() {
+    for status in [408, 481] {
+        let mut lab = Lab::new();
+        let (phone, leg) = member(&mut lab, 5070);
+        lab.mixer_says(MixerEvent::LegSilent(leg));
+        let asked = probes(&mut lab, 5070);
+        phone.respond(&mut lab, &asked[0], status, "x", "");
+        let reason = format!("SIP;cause={status};text=\"no media from you any more\"");
+        assert_eq!(byes(&lab.take(5070)), [reason]);
+        assert_eq!(lab.counters().members, 0);
+    }
+    let mut lab = Lab::new();
+    let (_, leg) = member(&mut lab, 5070);
+    lab.mixer_says(MixerEvent::LegSilent(leg));
+    lab.wait(T1 * 64 - Duration::from_millis(1));
+    // Ten retransmissions (§17.1.2.2), and no BYE yet.
+    assert_eq!(probes(&mut lab, 5070).len(), 11);
+    lab.wait(Duration::from_millis(1));
+    assert_eq!(byes(&lab.take(5070)), ["SIP;cause=408;text=\"no media from you any more\""]);
+    assert_eq!(lab.counters().members, 0);
+}
+
+#[test]
+fn an_answer_of_one_who_has_left_meanwhile_is_nothing() {
+    let mut lab = Lab::new();
+    let (mut phone, leg) = member(&mut lab, 5070);
+    let (_, _) = member(&mut lab, 5071);
+    lab.mixer_says(MixerEvent::LegSilent(leg));
+    let asked = probes(&mut lab, 5070);
+    assert_eq!(phone.ask(&mut lab, "BYE", "", "").status, 200);
+    phone.respond(&mut lab, &asked[0], 481, "x", "");
+    assert!(lab.take(5070).is_empty());
+    assert_eq!(lab.counters().members, 1);
+}
+
 #[test]
 fn what_fails_at_the_mixer_ends_those_concerned_and_nobody_else() {
     let mut lab = Lab::new();
@@ -321,7 +395,8 @@ fn what_fails_at_the_mixer_ends_those_concerned_and_nobody_else() {
     }
     lab.willing = true;
     lab.mixer_says(MixerEvent::LegSilent(legs[0].clone()));
-    assert_eq!(byes(&lab.take(5070)), ["SIP;cause=408;text=\"no media from you any more\""]);
+    lab.wait(T1 * 64);
+    assert_eq!(byes(&lab.take(5070))[0], "SIP;cause=408;text=\"no media from you any more\"");
     assert_eq!(lab.counters().members, 2);
     lab.mixer_says(MixerEvent::ConferenceFailed(legs[1].conference.clone()));
     assert!(byes(&lab.take(5071))[0].starts_with("SIP;cause=500"));

@@ -210,6 +210,8 @@ fn an_ended_dialog_is_declined_while_it_is_remembered() {
     alice.learn(&last_response(lab.take(5070)));
     alice.ack(&mut lab, "");
     lab.mixer_says(MixerEvent::LegSilent(leg));
+    let probe = one(&mut lab, &alice, &Method::Options);
+    alice.respond(&mut lab, &probe, 408, "x", "");
     one(&mut lab, &alice, &Method::Bye); // not answered yet
     let mut carol = account("carol", 5072);
     carol.uri = format!("sip:standup@{SERVER}");

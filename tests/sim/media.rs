@@ -51,6 +51,8 @@ pub struct Media {
     tape: Tape,
     /// Media packets received.
     pub received: u64,
+    /// Sends nothing at all, not even RTCP, as some clients do while they are muted.
+    pub mute: bool,
 }
 
 /// What was heard, by RTP timestamp: a lost packet is a gap, a late one is in its place.
@@ -91,6 +93,7 @@ impl Media {
             decoder: AudioCodec::Pcmu.decoder().expect("a decoder"),
             tape: Tape::default(),
             received: 0,
+            mute: false,
         }
     }
 
@@ -112,7 +115,7 @@ impl Media {
 
     fn sends_to(&self) -> Option<SocketAddr> {
         let agreed = self.agreed.as_ref().filter(|agreed| agreed.direction.sends());
-        agreed.and_then(|agreed| agreed.remote.rtp)
+        agreed.filter(|_| !self.mute).and_then(|agreed| agreed.remote.rtp)
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -146,7 +149,7 @@ impl Media {
     }
 
     fn send_rtcp(&self, bytes: Bytes, out: &mut Vec<Packet>) {
-        let Some(agreed) = &self.agreed else { return };
+        let Some(agreed) = self.agreed.as_ref().filter(|_| !self.mute) else { return };
         let mut from = self.local;
         if !agreed.rtcp_mux {
             from.set_port(from.port() + 1);

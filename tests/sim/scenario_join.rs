@@ -7,7 +7,7 @@ use crate::call::Way;
 use crate::clock::{millis, secs};
 use crate::link::Quality;
 use crate::phone::Outcome;
-use crate::world::World;
+use crate::world::{PATIENCE, World};
 
 const THREE: [&str; 3] = ["ann", "ben", "cleo"];
 
@@ -212,10 +212,37 @@ fn one_who_vanishes_is_noticed_and_removed() {
     world.gather(&["ann", "ben"], "weekly");
     world.vanish("ben");
     world.run(secs(59));
+    assert_eq!(world.ladder.count("registrar", "ben", "OPTIONS"), 0);
+    // A minute of silence, then 64·T1 without an answer (RFC 3261 §12.2.1.2, §17.1.2.2).
+    world.run(PATIENCE);
     assert_eq!(world.counters().members, 2);
-    world.run(secs(3));
-    assert_eq!((world.counters().members, world.mixer.legs()), (1, 1));
+    world.run(secs(2));
+    assert_eq!((world.counters().members, world.mixer.legs()), (1, 1), "{}", world.ladder);
     assert!(world.ladder.count("registrar", "ben", "BYE") > 0);
+    world.assert_nothing_is_left();
+}
+
+#[test]
+fn one_who_is_muted_and_sends_nothing_at_all_stays() {
+    let mut world = World::with(15, Quality::GOOD, &["ann", "ben"]);
+    world.gather(&["ann", "ben"], "weekly");
+    let mute = |world: &mut World, mute: bool| {
+        world.act("ben", |phone, _| phone.call.as_mut().expect("a call").media.mute = mute);
+    };
+    mute(&mut world, true);
+    world.ladder.mark();
+    world.run(secs(601));
+    // Asked once a minute.
+    let asked = world.ladder.count("registrar", "ben", "OPTIONS");
+    assert!((9..=10).contains(&asked), "{asked}\n{}", world.ladder);
+    assert_eq!(world.ladder.count("ben", "registrar", "200 OPTIONS"), asked);
+    assert_eq!(world.ladder.count("registrar", "ann", "OPTIONS"), 0);
+    assert_eq!((world.counters().members, world.mixer.legs()), (2, 2));
+    world.listen(secs(1));
+    assert!(world.hears("ben", "ann") && !world.hears("ann", "ben"));
+    mute(&mut world, false);
+    world.run(secs(1));
+    world.assert_all_hear_each_other(&["ann", "ben"]);
     world.assert_nothing_is_left();
 }
 
@@ -241,7 +268,8 @@ fn an_outage_of_minutes_ends_the_meeting_on_both_sides() {
     let mut world = World::with(14, Quality::GOOD, &THREE);
     world.gather(&THREE, "weekly");
     world.set_quality(Quality::BROKEN);
-    world.run(secs(100));
+    // Silence, OPTIONS and BYE have taken their time: the dialogs are forgotten.
+    world.run(secs(62) + PATIENCE * 2);
     assert_eq!((world.counters().members, world.mixer.legs()), (0, 0));
     world.set_quality(Quality::GOOD);
     world.ladder.mark();

@@ -17,6 +17,8 @@ pub(crate) enum Relayed {
     For(ServerTransactionId),
     /// A member was asked for a key frame.
     KeyFrame(CallId),
+    /// A silent member was asked for a sign of life.
+    Probe(CallId),
 }
 
 /// Header fields that say what a passed on request is.
@@ -126,6 +128,7 @@ impl Registrar {
                     response.is_some_and(|r| matches!(r.status, 405 | 415 | 469 | 488 | 501));
                 self.on_key_frame_answer(call, !cannot);
             }
+            Some(Relayed::Probe(call)) => self.on_probed(now, call, response.as_ref()),
             Some(Relayed::For(asked)) => {
                 // 408 and 481 would end the asker's dialog, which is alive (RFC 5057 §5.1).
                 let status = match response.as_ref().map(|r| r.status) {

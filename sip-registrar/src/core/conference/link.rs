@@ -62,10 +62,7 @@ impl Registrar {
             MixerEvent::KeyFrameWanted(leg) => self.ask_key_frame(now, &leg),
             MixerEvent::LegSilent(leg) => {
                 match self.call_of(&leg) {
-                    Some(call) => {
-                        let reason = Reason::sip(408, "no media from you any more");
-                        self.end_call(now, call, reason);
-                    }
+                    Some(call) => self.probe(now, call),
                     // It left, but the mixer has not heard of that.
                     None => self.remove_stray(leg),
                 }

@@ -40,6 +40,8 @@ pub(crate) struct Member {
     pub(crate) asking_key_frame: bool,
     /// The member answered such an INFO with a refusal: it will not be asked again.
     pub(crate) refuses_key_frame: bool,
+    /// An OPTIONS of ours waits for its answer: one sign of life is asked for at a time.
+    pub(crate) probing: bool,
 }
 
 /// A device that the focus calls.
@@ -78,6 +80,7 @@ impl Member {
             dial: None,
             asking_key_frame: false,
             refuses_key_frame: false,
+            probing: false,
         }
     }
 }

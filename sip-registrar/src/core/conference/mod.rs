@@ -9,6 +9,7 @@ mod leave;
 mod link;
 mod member;
 mod name;
+mod probe;
 mod reoffer;
 mod take_over;
 
