@@ -1,4 +1,4 @@
-//! RTP and RTCP streams, jitter buffer, feedback and VP8 payload as plain values (RFC 3550).
+//! RTP and RTCP streams, feedback and VP8 payload as plain values (RFC 3550).
 //!
 //! The crate has no sockets, no clock and no generator of its own: every call takes `now`, and
 //! whatever is random comes out of a seed given at the start. Its parts stand alone, so that a mixer
@@ -6,7 +6,7 @@
 //!
 //! - [`RtpPacket`] and [`Outbound`]: a packet that came in and one that goes out. The payload is one
 //!   shared [`bytes::Bytes`]; only headers are ever written.
-//! - [`Source`], [`JitterBuffer`], [`LossDetector`]: one incoming stream.
+//! - [`Source`], [`LossDetector`]: one incoming stream. When its sound is played is the matter of `audio-playout`.
 //! - [`SendStream`], [`Rewrite`], [`History`]: one outgoing stream, of our own making or forwarded.
 //! - [`rtcp`]: reports and feedback, and when to send them.
 //! - [`vp8`]: the payload format of RFC 7741. [`dtmf`]: the telephone events of RFC 4733.
@@ -18,8 +18,7 @@
 //! # use std::time::{Duration, Instant};
 //! # use bytes::Bytes;
 //! use rtp_session::{
-//!     Arrival, AudioPayload, CsrcList, JitterBuffer, JitterConfig, NtpClock, PayloadType, Playout,
-//!     RtpPacket, RtpSession, SendStream, SessionConfig,
+//!     Arrival, CsrcList, NtpClock, PayloadType, RtpPacket, RtpSession, SendStream, SessionConfig,
 //! };
 //!
 //! # let now = Instant::now();
@@ -36,7 +35,6 @@
 //!     now,
 //! );
 //! let mut stream = SendStream::new(session.add_sender(8000), PayloadType::PCMU, 42);
-//! let mut jitter = JitterBuffer::new(JitterConfig::new(8000, AudioPayload::PerOctet));
 //!
 //! // Out: 20 ms of sound.
 //! let packet = stream.packet(true, 0, Bytes::from_static(&[0xff; 160]), &CsrcList::EMPTY);
@@ -48,14 +46,7 @@
 //! #     clock: NtpClock::new(now, Duration::ZERO), bandwidth: 64_000, feedback: false,
 //! #     payload_types: vec![(PayloadType::PCMU, 8000)], seed: 7 }, now);
 //! let packet = RtpPacket::parse(datagram)?;
-//! if let Arrival::Received(_) = session.handle_rtp(now, &packet) {
-//!     jitter.insert(now, &packet);
-//! }
-//! // Whenever less than a tick of decoded sound is left:
-//! match jitter.pop(now + Duration::from_millis(20)) {
-//!     Playout::Frame(frame) => assert_eq!(frame.duration, 160), // decode it
-//!     Playout::Missing { .. } | Playout::Empty { .. } => panic!("it is there"),
-//! }
+//! assert!(matches!(session.handle_rtp(now, &packet), Arrival::Received(_))); // play or forward it
 //! // After every call, and when `session.poll_timeout()` comes:
 //! while let Some(report) = session.poll_rtcp(now) {
 //!     let _ = report; // send it
@@ -88,9 +79,7 @@ pub use header::{CsrcList, HeaderBytes, Outbound, RtpHeader};
 pub use ids::{ExtRtpTime, ExtSeq, PayloadType, RtpTime, Seq, Ssrc};
 pub use level::{AudioLevel, CsrcLevels, LevelIds, level_of};
 pub use packet::{PacketError, PacketKind, RtpPacket, classify};
-pub use receive::jitter_buffer::JitterBuffer;
 pub use receive::loss::{LossConfig, LossDetector, LossPoll};
-pub use receive::playout::{AudioPayload, Frame, Inserted, JitterConfig, JitterStats, Playout};
 pub use receive::source::{Reception, Source, SourceError};
 pub use send::history::History;
 pub use send::rewrite::{Rewrite, RewriteKind};

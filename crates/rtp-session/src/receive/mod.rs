@@ -1,7 +1,4 @@
-//! One incoming stream: is it valid, what is missing, when to play it.
+//! One incoming stream: is it valid, what is missing.
 
-pub mod jitter_buffer;
-mod lateness;
 pub mod loss;
-pub mod playout;
 pub mod source;
