@@ -68,6 +68,12 @@ impl Interpolator {
         Self { phases, ratio, line: vec![0.0; TAPS_PER_PHASE - 1], quiet: true }
     }
 
+    /// Forgets the sound so far: silence precedes what comes next.
+    pub fn reset(&mut self) {
+        self.line.fill(0.0);
+        self.quiet = true;
+    }
+
     /// Adds the converted block to `output`, which is `ratio` times as long as `input`.
     pub fn add_to(&mut self, input: &[i32], output: &mut [i32]) {
         let silent = input.iter().all(|&sample| sample == 0);
@@ -123,6 +129,12 @@ impl Decimator {
         let taps = prototype(ratio);
         let line = vec![0.0; taps.len() - ratio];
         Self { taps, ratio, line, quiet: true }
+    }
+
+    /// Forgets the sound so far: silence precedes what comes next.
+    pub fn reset(&mut self) {
+        self.line.fill(0.0);
+        self.quiet = true;
     }
 
     /// Adds the converted block to `output`; `input` is `ratio` times as long.

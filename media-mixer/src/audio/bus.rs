@@ -38,26 +38,41 @@ impl Rate {
     }
 }
 
-/// The way from one rate to another.
 #[derive(Debug)]
-enum Crossing {
+enum Filter {
     Up(Interpolator),
     Down(Decimator),
 }
 
+/// The way from one rate to another.
+#[derive(Debug)]
+struct Crossing {
+    from: Rate,
+    to: Rate,
+    filter: Filter,
+}
+
 impl Crossing {
     fn new(from: Rate, to: Rate) -> Self {
-        if from < to {
-            Self::Up(Interpolator::new(to.khz() / from.khz()))
+        let filter = if from < to {
+            Filter::Up(Interpolator::new(to.khz() / from.khz()))
         } else {
-            Self::Down(Decimator::new(from.khz() / to.khz()))
-        }
+            Filter::Down(Decimator::new(from.khz() / to.khz()))
+        };
+        Self { from, to, filter }
     }
 
     fn add_to(&mut self, input: &[i32], output: &mut [i32]) {
-        match self {
-            Self::Up(up) => up.add_to(input, output),
-            Self::Down(down) => down.add_to(input, output),
+        match &mut self.filter {
+            Filter::Up(up) => up.add_to(input, output),
+            Filter::Down(down) => down.add_to(input, output),
+        }
+    }
+
+    fn reset(&mut self) {
+        match &mut self.filter {
+            Filter::Up(up) => up.reset(),
+            Filter::Down(down) => down.reset(),
         }
     }
 }
@@ -69,14 +84,17 @@ struct Lane {
     own: Vec<i32>,
     /// Σ of all sources.
     all: Vec<i32>,
+    /// Somebody listens at this rate.
+    wanted: bool,
+    /// Somebody did in the tick before.
+    was_wanted: bool,
 }
 
 /// The sum of one tick at every rate.
 #[derive(Debug)]
 pub struct MixBus {
     lanes: [Lane; RATES],
-    /// From a rate, to another.
-    crossings: Vec<(Rate, Rate, Crossing)>,
+    crossings: Vec<Crossing>,
 }
 
 impl Default for MixBus {
@@ -90,12 +108,12 @@ impl MixBus {
     pub fn new() -> Self {
         let lane = |rate: Rate| {
             let silence = vec![0; rate.tick_samples()];
-            Lane { own: silence.clone(), all: silence }
+            Lane { own: silence.clone(), all: silence, wanted: false, was_wanted: false }
         };
         let pairs = Rate::ALL.into_iter().flat_map(|from| Rate::ALL.map(|to| (from, to)));
         let crossings = pairs
             .filter(|(from, to)| from != to)
-            .map(|(from, to)| (from, to, Crossing::new(from, to)))
+            .map(|(from, to)| Crossing::new(from, to))
             .collect();
         Self { lanes: Rate::ALL.map(lane), crossings }
     }
@@ -104,7 +122,13 @@ impl MixBus {
     pub fn clear(&mut self) {
         for lane in &mut self.lanes {
             lane.own.fill(0);
+            lane.was_wanted = std::mem::take(&mut lane.wanted);
         }
+    }
+
+    /// Somebody listens at this rate in this tick. What nobody listens at is not summed.
+    pub fn want(&mut self, rate: Rate) {
+        self.lanes[rate as usize].wanted = true;
     }
 
     /// Adds one source's tick; `pcm` has [`Rate::tick_samples`] samples (what is missing counts as silence).
@@ -120,10 +144,16 @@ impl MixBus {
         for lane in &mut self.lanes {
             lane.all.copy_from_slice(&lane.own);
         }
-        for (from, to, crossing) in &mut self.crossings {
-            if let Ok([from, to]) = self.lanes.get_disjoint_mut([*from as usize, *to as usize]) {
-                crossing.add_to(&from.own, &mut to.all);
+        for crossing in &mut self.crossings {
+            let lanes = [crossing.from as usize, crossing.to as usize];
+            let Ok([from, to]) = self.lanes.get_disjoint_mut(lanes) else { continue };
+            if !to.wanted {
+                continue;
             }
+            if !to.was_wanted {
+                crossing.reset();
+            }
+            crossing.add_to(&from.own, &mut to.all);
         }
     }
 
@@ -199,6 +229,8 @@ mod tests {
                     .collect()
             };
             bus.clear();
+            bus.want(Rate::Narrow);
+            bus.want(Rate::Full);
             bus.add(Rate::Narrow, &tone(8000.0, 440.0, 160));
             let full = tone(48000.0, 1000.0, 960);
             bus.add(Rate::Full, &full);
@@ -234,6 +266,7 @@ mod tests {
                         .map(|n| (8000.0 * (turn * n as f64).sin()) as i16)
                         .collect();
                     bus.clear();
+                    bus.want(to);
                     bus.add(from, &tone);
                     bus.finish();
                     bus.total(to, &mut heard);

@@ -110,10 +110,11 @@ impl AudioMixer {
             }
             opus |= rate_of(line.outlet.coding().codec) == Rate::Full;
             if !line.inlet.is_mixed() && line.outlet.is_aligned() {
-                if let Some(payload) = self.shared(line.outlet.coding()) {
-                    if let Some(packet) = line.outlet.send_shared(payload, &everybody) {
-                        transport.send(now, packet, out);
-                    }
+                let payload = self.shared(line.outlet.coding());
+                if let Some(packet) =
+                    payload.and_then(|payload| line.outlet.send_shared(payload, &everybody))
+                {
+                    transport.send(now, packet, out);
                 }
                 continue;
             }
@@ -177,6 +178,7 @@ impl AudioMixer {
         self.mixed.clear();
         for (&id, leg) in legs.iter_mut() {
             let Some((_, line)) = leg.audio_mut() else { continue };
+            self.bus.want(rate_of(line.outlet.coding().codec));
             if line.inlet.enter_mix(self.speakers.is_heard(id)) {
                 self.bus.add(rate_of(line.inlet.codec()), line.inlet.block());
                 self.mixed.push((id, line.public, line.level));
