@@ -1,8 +1,9 @@
 //! Real programs on loopback: our services, our softphone, and clients nobody here wrote.
 //! What each test wrote (logs, recordings, pictures, SIP traces) stays in `target/interop/TEST`.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a test program")]
+#![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test program")]
 
+mod codecs;
 mod direct_call;
 mod failures;
 mod hearing;

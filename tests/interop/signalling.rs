@@ -1,10 +1,12 @@
 //! SIPp scenarios: each step of each must happen as its file says.
 
+use std::net::Ipv6Addr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use system_tests::clients::Sipp;
+use system_tests::ports::free;
 use system_tests::services::{Services, metric, scratch};
 use system_tests::signal::write_ulaw_tone;
 
@@ -18,7 +20,7 @@ fn services(name: &str) -> (PathBuf, Services) {
 }
 
 fn run(directory: &Path, services: &Services, scenario: &str, user: &str, arguments: &[&str]) {
-    Sipp::start(directory, scenario, services.sip, user, arguments)
+    Sipp::start_at(directory, scenario, services.address(), user, arguments)
         .and_then(|mut sipp| sipp.passed(LIMIT))
         .unwrap_or_else(|error| panic!("{error:#}\n{}", services.registrar.output()));
 }
@@ -47,6 +49,48 @@ fn hold_resume_and_video_by_reinvite() {
     let (directory, services) = services("reinvite");
     run(&directory, &services, "reinvite", "hold", &[]);
     run(&directory, &services, "reinvite", "hold", &["-t", "t1"]);
+}
+
+#[test]
+fn every_way_to_hold() {
+    let (directory, services) = services("hold");
+    run(&directory, &services, "hold_variants", "hold-udp", &["-t", "u1"]);
+    run(&directory, &services, "hold_variants", "hold-tcp", &["-t", "t1"]);
+}
+
+#[test]
+fn session_timers_of_both_sides() {
+    let (directory, services) = services("timers");
+    run(&directory, &services, "session_timer", "timer-udp", &["-t", "u1"]);
+    run(&directory, &services, "session_timer", "timer-tcp", &["-t", "t1"]);
+    let start =
+        |scenario| Sipp::start(&directory, scenario, services.sip, scenario, &[]).expect("sipp");
+    let mut refreshed = start("session_timer_theirs");
+    let mut lapses = start("session_timer_lapse");
+    for sipp in [&mut refreshed, &mut lapses] {
+        sipp.passed(Duration::from_secs(80)).unwrap_or_else(|error| panic!("{error:#}"));
+    }
+}
+
+#[test]
+fn early_media_in_reliable_responses() {
+    let (directory, services) = services("prack");
+    let port = free().expect("a port").to_string();
+    run(&directory, &services, "register", "bob", &["-au", "bob", "-ap", "builder", "-p", &port]);
+    let mut callee =
+        Sipp::start(&directory, "prack_callee", services.sip, "bob", &["-p", &port]).expect("sipp");
+    std::thread::sleep(Duration::from_millis(500));
+    run(&directory, &services, "prack_caller", "bob", &["-au", "alice", "-ap", "wonderland"]);
+    callee.passed(LIMIT).unwrap_or_else(|error| panic!("{error:#}"));
+}
+
+#[test]
+fn ipv6() {
+    let directory = scratch("ipv6").expect("a directory");
+    write_ulaw_tone(&directory.join("tone.ul"), 440.0, 10).expect("a tone");
+    let services = Services::start_on(&directory, Ipv6Addr::LOCALHOST.into()).expect("services");
+    run(&directory, &services, "join", "six-udp", &["-t", "u1"]);
+    run(&directory, &services, "join", "six-tcp", &["-t", "t1"]);
 }
 
 #[test]
@@ -79,6 +123,8 @@ fn refusals_name_their_cause() {
     let (directory, services) = services("refusals");
     run(&directory, &services, "no_common_codec", "g729", &[]);
     run(&directory, &services, "unknown_method", "dance", &[]);
+    run(&directory, &services, "merged", "twice", &[]);
+    run(&directory, &services, "bad_input", "wrong", &[]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Listening by measuring: which tones are in a recording, and whose voice.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use realfft::RealFftPlanner;
@@ -67,10 +68,41 @@ impl Recording {
             .fold(f64::NEG_INFINITY, f64::max)
     }
 
+    /// How whole a tone is from when it is first heard to when it is last: a window of 20 ms in which it is below
+    /// `floor` dB is a hole. A packet that nobody makes up for is one.
+    pub fn wholeness(&self, hertz: f64, floor: f64) -> Wholeness {
+        let levels = self.levels(hertz, self.rate as usize / 50);
+        let heard: Vec<bool> = levels.iter().map(|level| *level > floor).collect();
+        let first = heard.iter().position(|heard| *heard).unwrap_or(0);
+        let last = heard.iter().rposition(|heard| *heard).map_or(0, |last| last + 1);
+        let span = heard.get(first..last).unwrap_or_default();
+        let holes = span.iter().filter(|heard| !**heard).count();
+        let longest = span.split(|heard| *heard).map(<[bool]>::len).max().unwrap_or(0);
+        Wholeness {
+            seconds: span.len() as f64 / 50.0,
+            missing: holes as f64 / span.len().max(1) as f64,
+            longest_gap: Duration::from_millis(20 * longest as u64),
+        }
+    }
+
     fn tone_levels(&self, hertz: f64) -> Vec<f64> {
-        let window = self.rate as usize / 10;
+        self.levels(hertz, self.rate as usize / 10)
+    }
+
+    fn levels(&self, hertz: f64, window: usize) -> Vec<f64> {
         self.samples.chunks_exact(window).map(|part| goertzel(part, hertz, self.rate)).collect()
     }
+}
+
+/// See [`Recording::wholeness`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Wholeness {
+    /// From the first to the last time it is heard.
+    pub seconds: f64,
+    /// Which part of that time is holes, 0 to 1.
+    pub missing: f64,
+    /// The longest hole.
+    pub longest_gap: Duration,
 }
 
 /// The level of `hertz` in one Hann window, dB relative to a full-scale sine.
@@ -170,6 +202,17 @@ mod tests {
         let recording = tone(440.0, 48_000, 2);
         assert!((recording.tone_level(440.0) + 6.0).abs() < 0.5);
         assert!(recording.tone_level(660.0) < -60.0);
+    }
+
+    #[test]
+    fn a_hole_in_a_tone_is_measured() {
+        let mut recording = tone(440.0, 8000, 2);
+        assert_eq!(recording.wholeness(440.0, -30.0).longest_gap, Duration::ZERO);
+        recording.samples[8000..8800].fill(0.0);
+        recording.samples.resize(24_000, 0.0);
+        let found = recording.wholeness(440.0, -30.0);
+        assert_eq!((found.seconds, found.longest_gap), (2.0, Duration::from_millis(100)));
+        assert!((found.missing - 0.05).abs() < 0.001);
     }
 
     #[test]

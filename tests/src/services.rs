@@ -1,7 +1,7 @@
 //! The two services as a test runs them: the release binaries on free ports with a written configuration.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -47,6 +47,7 @@ pub struct Services {
     pub registrar: Program,
     /// SIP port, UDP and TCP.
     pub sip: u16,
+    ip: IpAddr,
     registrar_http: u16,
     mixer_http: u16,
     control: u16,
@@ -54,14 +55,20 @@ pub struct Services {
 }
 
 impl Services {
-    /// Starts both with their files in `directory` and waits until they are healthy.
+    /// Starts both on 127.0.0.1 with their files in `directory` and waits until they are healthy.
     pub fn start(directory: &Path) -> Result<Self> {
+        Self::start_on(directory, IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    /// As [`start`](Self::start), with SIP and media on `ip`, a loopback address.
+    pub fn start_on(directory: &Path, ip: IpAddr) -> Result<Self> {
         let [sip, registrar_http, control, mixer_http] =
             [ports::free()?, ports::free()?, ports::free()?, ports::free()?];
         std::fs::write(
             directory.join("mixer.toml"),
             format!(
-                "[control]\nlisten = \"127.0.0.1:{control}\"\n[http]\nlisten = \"127.0.0.1:{mixer_http}\"\n"
+                "[control]\nlisten = \"127.0.0.1:{control}\"\n[http]\nlisten = \"127.0.0.1:{mixer_http}\"\n\
+                 [media]\naddress = \"{ip}\"\n"
             ),
         )?;
         let accounts: String = ACCOUNTS
@@ -73,8 +80,9 @@ impl Services {
         std::fs::write(
             directory.join("registrar.toml"),
             format!(
-                "[sip]\nlisten = [\"127.0.0.1:{sip}\"]\n[mixer]\naddress = \"127.0.0.1:{control}\"\n\
+                "[sip]\nlisten = [\"{}\"]\n[mixer]\naddress = \"127.0.0.1:{control}\"\n\
                  [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n[store]\npath = \"{}\"\n{accounts}",
+                SocketAddr::new(ip, sip),
                 directory.join("registrar.db").display()
             ),
         )?;
@@ -82,6 +90,7 @@ impl Services {
             mixer: start(directory, "media-mixer", "mixer.toml")?,
             registrar: start(directory, "sip-registrar", "registrar.toml")?,
             sip,
+            ip,
             registrar_http,
             mixer_http,
             control,
@@ -99,7 +108,12 @@ impl Services {
 
     /// The URI of a meeting.
     pub fn conference(&self, name: &str) -> String {
-        format!("sip:{name}@127.0.0.1:{}", self.sip)
+        format!("sip:{name}@{}", self.address())
+    }
+
+    /// Where SIP is listened to.
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.ip, self.sip)
     }
 
     /// The address of the mixer's control service.

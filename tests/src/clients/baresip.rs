@@ -112,7 +112,7 @@ fn config(home: &Path, sip: u16, control: u16, plays: &Path, video: bool) -> Str
         media + 98,
         home.display()
     );
-    let mut modules = vec!["opus", "g711", "sndfile", "aufile", "aubridge"];
+    let mut modules = vec!["opus", "g711", "g722", "sndfile", "aufile", "aubridge"];
     if video {
         text += "video_source fakevideo,nil\nvideo_display fakevideo,nil\n";
         modules.extend(["vp8", "snapshot", "swscale", "fakevideo"]);
