@@ -4,13 +4,14 @@
 CARGO ?= cargo
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: help demo test run bench build lint unit interop picture deps deps-test
+.PHONY: help demo test run bench build lint unit interop soak picture deps deps-test
 
 help:
 	@echo 'make demo    a real meeting of three softphones: a table of who heard and saw whom'
 	@echo 'make test    every check and test, real SIP clients included'
 	@echo 'make run     the two services in the foreground, saying what to dial'
 	@echo 'make bench   what a participant costs; see docs/performance.md'
+	@echo 'make soak    thousands of calls and meetings, and what they leave behind; see docs/ROBUSTNESS.md'
 	@echo 'make picture the screenshot in docs/ made again'
 
 deps:
@@ -40,6 +41,10 @@ unit: deps
 
 interop: build deps-test
 	$(CARGO) test --locked --release -p system-tests --test interop -- --test-threads=1 --nocapture
+
+soak: build deps-test
+	$(CARGO) test --locked --release -p system-tests --test soak -- --nocapture
+	PARLEY_SOAK_MEETINGS=5000 $(CARGO) test --locked -p system-tests --test sim soak
 
 bench: build deps-test
 	@target/release/bench
