@@ -8,6 +8,7 @@ mod direct_call;
 mod failures;
 mod hearing;
 mod isolation;
+mod lossy;
 mod meeting;
 mod signalling;
 mod window;
