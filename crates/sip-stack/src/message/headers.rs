@@ -252,7 +252,7 @@ impl Headers {
         }
     }
 
-    /// The lines to print: words of one list are joined where they stand side by side. A quote that is never closed
+    /// The lines to print: words of one list are joined where they stand side by side. A quote or `<` that is never closed
     /// would take in what is joined to it, so such a value keeps a line of its own.
     pub(crate) fn lines(&self) -> Vec<(&str, Cow<'_, str>)> {
         let mut lines: Vec<(&str, Cow<'_, str>)> = Vec::with_capacity(self.0.len());
@@ -261,8 +261,8 @@ impl Headers {
                 Some((last, text))
                     if *last == name.as_ref()
                         && JOINED.contains(&name.as_ref())
-                        && !text.contains('"')
-                        && !value.contains('"') =>
+                        && !text.contains(['"', '<'])
+                        && !value.contains(['"', '<']) =>
                 {
                     let text = text.to_mut();
                     text.push_str(", ");
