@@ -101,6 +101,10 @@ fn is_mangled(packet: &Rtcp) -> bool {
         |text: &Option<String>| text.as_deref().is_some_and(|text| text.contains('\u{fffd}'));
     match packet {
         Rtcp::Bye(bye) => mangled(&bye.reason),
+        // more than 64 bits can hold is read as the most they can
+        Rtcp::Tmmbr(rates) | Rtcp::Tmmbn(rates) => {
+            rates.entries.iter().any(|entry| entry.bitrate >= 1 << 63)
+        }
         Rtcp::Sdes(chunks) => {
             chunks.iter().any(|chunk| mangled(&chunk.cname) || mangled(&chunk.name))
         }
