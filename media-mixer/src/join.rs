@@ -1,11 +1,16 @@
 //! From a description to a plan: what would be agreed and which ports that takes. Nothing changes yet.
 
+use std::net::{IpAddr, SocketAddr};
+
 use mixer_control::MixerError;
 use rtp_session::LevelIds;
 use sdp::attribute::rtcp_fb::Feedback;
-use sdp::negotiate::{self, Answer, Capabilities, NegotiatedLine, OfferLine, Reject};
+use sdp::negotiate::{
+    self, Answer, Capabilities, NegotiatedLine, NegotiatedMedia, OfferLine, Reject,
+};
 use sdp::{Direction, MediaKind, SessionDescription};
 
+use crate::address::{Addresses, Family};
 use crate::io::PortId;
 use crate::leg::{Leg, Line};
 use crate::settings::Settings;
@@ -15,6 +20,8 @@ use crate::settings::Settings;
 pub enum PortNeed {
     /// A pair for a new line: the even port, and the odd one above it when `rtcp`.
     Pair {
+        /// Of which of our addresses.
+        family: Family,
         /// What it carries: voices are looked at once per tick, pictures are forwarded at once.
         video: bool,
         /// Whether RTCP has a port of its own.
@@ -24,6 +31,8 @@ pub enum PortNeed {
     Rtcp {
         /// The even port.
         of: PortId,
+        /// Its family.
+        family: Family,
     },
 }
 
@@ -66,6 +75,8 @@ pub(crate) fn capabilities(settings: &Settings) -> Capabilities {
         .with_rtx(RTX_TIME)
         .with_extension(MediaKind::Audio, LevelIds::CLIENT_URI, Direction::RecvOnly)
         .with_extension(MediaKind::Audio, LevelIds::MIXER_URI, Direction::SendOnly);
+    capabilities.ip4 = settings.addresses.of(Family::V4).is_some();
+    capabilities.ip6 = settings.addresses.of(Family::V6).is_some();
     capabilities.video_feedback.push(Feedback::CcmTmmbr);
     capabilities
 }
@@ -83,6 +94,25 @@ pub(crate) fn no_common_media(reject: Reject) -> MixerError {
     MixerError::NoCommonMedia(reject.to_string())
 }
 
+/// What decides about the family of a line whose peer names no address.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reach {
+    /// Ours.
+    pub(crate) addresses: Addresses,
+    /// Where the SIP request came from.
+    pub(crate) sip_source: Option<IpAddr>,
+}
+
+impl Reach {
+    fn family(self, media: &NegotiatedMedia, old: Option<&Line>) -> Family {
+        match (media.remote.rtp, old) {
+            (Some(peer), _) => self.addresses.family_for(Some(peer.ip())),
+            (None, Some(old)) => old.transport.ports().family,
+            (None, None) => self.addresses.family_for(self.sip_source),
+        }
+    }
+}
+
 /// The plan for answering an offer; `leg` is the present state, if the leg exists already.
 ///
 /// # Errors
@@ -92,32 +122,35 @@ pub(crate) fn plan_answer(
     leg: Option<&Leg>,
     offer: &str,
     capabilities: &Capabilities,
+    reach: Reach,
 ) -> Result<Plan, MixerError> {
     let offer = parse(offer)?;
     let answer = negotiate::answer(&offer, capabilities).map_err(no_common_media)?;
-    let needs = needs(leg, answer.lines());
+    let needs = needs(leg, answer.lines(), reach);
     Ok(Plan { leg: name.to_owned(), change: Change::Answer(answer), needs })
 }
 
 /// The ports that `lines` need beyond those that `leg` has.
-fn needs(leg: Option<&Leg>, lines: &[NegotiatedLine]) -> Vec<(usize, PortNeed)> {
+fn needs(leg: Option<&Leg>, lines: &[NegotiatedLine], reach: Reach) -> Vec<(usize, PortNeed)> {
     let mut needs = Vec::new();
     for line in lines {
         let Some(media) = line.accepted() else { continue };
         let rtcp = !media.rtcp_mux;
-        let existing =
-            leg.and_then(|leg| leg.line(line.index)).filter(|old| old.carries(&line.kind));
-        match existing {
+        let old = leg.and_then(|leg| leg.line(line.index)).filter(|old| old.carries(&line.kind));
+        let family = reach.family(media, old);
+        // Who moves to the other family is reached from another socket only.
+        match old.filter(|old| old.transport.ports().family == family) {
             Some(old) => {
                 let ports = old.transport.ports();
                 let bound = leg.is_some_and(|leg| leg.has_spare_rtcp(line.index));
                 if rtcp && ports.rtcp.is_none() && !bound {
-                    needs.push((line.index, PortNeed::Rtcp { of: ports.rtp }));
+                    needs
+                        .push((line.index, PortNeed::Rtcp { of: ports.rtp, family: ports.family }));
                 }
             }
             None => {
                 let video = line.kind == MediaKind::Video;
-                needs.push((line.index, PortNeed::Pair { video, rtcp }));
+                needs.push((line.index, PortNeed::Pair { family, video, rtcp }));
             }
         }
     }
@@ -125,11 +158,12 @@ fn needs(leg: Option<&Leg>, lines: &[NegotiatedLine]) -> Vec<(usize, PortNeed)> 
 }
 
 /// The plan for offering to a new leg: one voice, one picture.
-pub(crate) fn plan_first_offer(name: &str) -> Plan {
+pub(crate) fn plan_first_offer(name: &str, reach: Reach) -> Plan {
     let kinds = vec![MediaKind::Audio, MediaKind::Video];
+    let family = reach.addresses.family_for(reach.sip_source);
     let needs = kinds
         .iter()
-        .map(|kind| PortNeed::Pair { video: *kind == MediaKind::Video, rtcp: true })
+        .map(|kind| PortNeed::Pair { family, video: *kind == MediaKind::Video, rtcp: true })
         .enumerate()
         .collect();
     Plan { leg: name.to_owned(), change: Change::Offer(kinds), needs }
@@ -143,15 +177,18 @@ pub(crate) fn plan_offer_again(leg: &Leg) -> Plan {
         .filter(|(index, _)| !leg.has_spare_rtcp(*index))
         .filter_map(|(index, line)| {
             let ports = line.transport.ports();
-            ports.rtcp.is_none().then_some((index, PortNeed::Rtcp { of: ports.rtp }))
+            ports
+                .rtcp
+                .is_none()
+                .then_some((index, PortNeed::Rtcp { of: ports.rtp, family: ports.family }))
         })
         .collect();
     Plan { leg: leg.name.clone(), change: Change::Offer(Vec::new()), needs }
 }
 
 /// The plan for making the first offer once more, because it was never answered: its ports are still there.
-pub(crate) fn plan_first_offer_again(leg: &Leg) -> Plan {
-    let plan = plan_first_offer(&leg.name);
+pub(crate) fn plan_first_offer_again(leg: &Leg, reach: Reach) -> Plan {
+    let plan = plan_first_offer(&leg.name, reach);
     Plan { needs: Vec::new(), ..plan }
 }
 
@@ -167,10 +204,16 @@ pub(crate) fn lines_again(leg: &Leg, settings: &Settings) -> Vec<OfferLine> {
 }
 
 fn local(line: &Line, settings: &Settings) -> negotiate::LocalTransport {
-    local_transport(line.transport.ports().number, settings)
+    let ports = line.transport.ports();
+    local_transport(ports.family, ports.number, settings)
 }
 
 /// What the member is told about a port of ours.
-pub(crate) fn local_transport(number: u16, settings: &Settings) -> negotiate::LocalTransport {
-    negotiate::LocalTransport::pair(std::net::SocketAddr::new(settings.address, number))
+pub(crate) fn local_transport(
+    family: Family,
+    number: u16,
+    settings: &Settings,
+) -> negotiate::LocalTransport {
+    let address = settings.addresses.of_or_first(family);
+    negotiate::LocalTransport::pair(SocketAddr::new(address, number))
 }

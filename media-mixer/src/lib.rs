@@ -6,6 +6,7 @@
 //! steps, so that nothing is half open when there are no ports: [`Conference::plan_join`] says which are needed, the
 //! shell binds them, [`Conference::join`] answers the offer.
 
+mod address;
 mod audio;
 mod conference;
 mod doctor;
@@ -23,6 +24,7 @@ mod tick;
 mod transport;
 mod video;
 
+pub use address::{Addresses, Family};
 pub use conference::{Conference, NewLeg};
 pub use doctor::{LineFacts, Seen, diagnose, is_alarming};
 pub use io::{Datagram, PortId, Transmit};

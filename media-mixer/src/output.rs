@@ -59,9 +59,12 @@ impl Outbox {
         self.queue.push_back(Output::Event(event));
     }
 
-    /// Appends the closing of a port.
+    /// Appends the closing of a port. Once only: the number may soon be that of another.
     pub fn release(&mut self, port: PortId) {
-        self.queue.push_back(Output::Release(port));
+        let again = |output: &Output| matches!(output, Output::Release(other) if *other == port);
+        if !self.queue.iter().any(again) {
+            self.queue.push_back(Output::Release(port));
+        }
     }
 
     /// The oldest one.

@@ -1,7 +1,8 @@
 //! What a conference is told about the mixer it lives in.
 
-use std::net::IpAddr;
 use std::time::Duration;
+
+use crate::address::Addresses;
 
 /// The most voices one packet can name as contributing sources (RFC 3550 §5.1), so the most we mix.
 pub const MAX_VOICES: usize = 15;
@@ -9,8 +10,8 @@ pub const MAX_VOICES: usize = 15;
 /// Limits and choices, the same for all conferences of a mixer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// The address written into descriptions.
-    pub address: IpAddr,
+    /// The addresses written into descriptions.
+    pub addresses: Addresses,
     /// Legs in one conference.
     pub max_legs: usize,
     /// `m=video` lines of one leg.

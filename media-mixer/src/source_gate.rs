@@ -9,6 +9,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::address::canonical;
+
 /// What the gate thinks of a sender, before its packet is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
@@ -44,6 +46,7 @@ impl SourceGate {
     /// `signalled` is the address in the peer's description, `None` when it gave none that can be sent to;
     /// `sip_source` is where its SIP request came from.
     pub fn new(signalled: Option<SocketAddr>, sip_source: Option<IpAddr>) -> Self {
+        let (signalled, sip_source) = (signalled.map(canonical), sip_source.map(plain));
         Self { signalled, sip_source, latched: None, withdrawn: false }
     }
 
@@ -51,6 +54,7 @@ impl SourceGate {
     /// gate for one more latch. `None` as `signalled` puts the line on hold (RFC 3264 §8.4) and leaves the lock alone;
     /// `None` as `sip_source` means that nothing is known about it.
     pub fn renegotiated(&mut self, signalled: Option<SocketAddr>, sip_source: Option<IpAddr>) {
+        let (signalled, sip_source) = (signalled.map(canonical), sip_source.map(plain));
         self.withdrawn = signalled.is_none() && self.signalled.is_some();
         let moved = signalled.is_some() && signalled != self.signalled;
         let signalled_elsewhere = sip_source.is_some() && sip_source != self.sip_source;
@@ -63,6 +67,7 @@ impl SourceGate {
 
     /// What it thinks of a sender.
     pub fn standing(&self, from: SocketAddr) -> Standing {
+        let from = canonical(from);
         match self.latched {
             Some((latched, _)) if latched == from => Standing::Latched,
             Some((_, Evidence::Media)) => Standing::Stranger,
@@ -73,6 +78,7 @@ impl SourceGate {
 
     /// A proper packet came from this sender: a candidate is latched. Returns whether it is accepted.
     pub fn admit(&mut self, from: SocketAddr, evidence: Evidence) -> bool {
+        let from = canonical(from);
         match (self.standing(from), self.latched) {
             (Standing::Latched, Some((_, Evidence::Media))) => true,
             (Standing::Latched, _) | (Standing::Candidate, None) => {
@@ -113,6 +119,10 @@ impl SourceGate {
     pub fn latched(&self) -> Option<SocketAddr> {
         self.latched.map(|(from, _)| from)
     }
+}
+
+fn plain(ip: IpAddr) -> IpAddr {
+    ip.to_canonical()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use rtp_session::{
 use sdp::negotiate::NegotiatedMedia;
 use sdp::{Direction, MediaKind, Protocol};
 
+use crate::address::{Family, canonical};
 use crate::io::{Datagram, PortId, Transmit};
 use crate::ledger::{Ledger, Oddity};
 use crate::output::Outbox;
@@ -29,6 +30,16 @@ pub struct PortGrant {
     pub rtcp: Option<PortId>,
     /// UDP port number of `rtp`; that of `rtcp` is one higher.
     pub number: u16,
+    /// The family of the address it is bound to.
+    pub family: Family,
+}
+
+impl PortGrant {
+    /// The peer's address, if anything can be sent there from here. An answer of the other family than our offer is
+    /// against RFC 6157 §3.1; then its packets tell where it is, or nothing is sent.
+    fn reaches(self, peer: Option<SocketAddr>) -> Option<SocketAddr> {
+        peer.map(canonical).filter(|peer| Family::of(peer.ip()) == self.family)
+    }
 }
 
 /// Packet counters of one m-line.
@@ -166,8 +177,8 @@ impl Transport {
             ports: PortGrant { rtcp, ..ports },
             mux: media.rtcp_mux,
             direction: media.direction,
-            rtp_gate: SourceGate::new(media.remote.rtp, sip_source),
-            rtcp_gate: SourceGate::new(media.remote.rtcp, sip_source),
+            rtp_gate: SourceGate::new(ports.reaches(media.remote.rtp), sip_source),
+            rtcp_gate: SourceGate::new(ports.reaches(media.remote.rtcp), sip_source),
             session,
             ssrc,
             rtx_ssrc: None,
@@ -189,16 +200,18 @@ impl Transport {
         sip_source: Option<IpAddr>,
         rtcp_port: Option<PortId>,
     ) -> Option<PortId> {
+        let rtp = self.ports.reaches(media.remote.rtp);
+        let rtcp = self.ports.reaches(media.remote.rtcp);
         self.mux = media.rtcp_mux;
         self.direction = media.direction;
         self.codec.clone_from(&media.codec.name);
         self.awaited_since = match self.awaited_since {
             _ if !media.direction.receives() => None,
-            Some(since) if media.remote.rtp == self.rtp_gate.signalled() => Some(since),
+            Some(since) if rtp == self.rtp_gate.signalled() => Some(since),
             _ => Some(now),
         };
-        self.rtp_gate.renegotiated(media.remote.rtp, sip_source);
-        self.rtcp_gate.renegotiated(media.remote.rtcp, sip_source);
+        self.rtp_gate.renegotiated(rtp, sip_source);
+        self.rtcp_gate.renegotiated(rtcp, sip_source);
         self.receives = payload_types(media);
         self.session.set_payload_types(self.receives.clone());
         self.repairs = agree_on_streams(&mut self.session, media);

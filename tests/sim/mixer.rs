@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use media_mixer::{Conference, Event, NewLeg, Output, Plan, PortGrant, PortId, PortNeed, Settings};
+use media_mixer::{
+    Addresses, Conference, Event, NewLeg, Output, Plan, PortGrant, PortId, PortNeed, Settings,
+};
 use mixer_control::{LegRef, MixerError, MixerEvent, MixerReply, MixerRequest};
 use rtp_session::NtpClock;
 use sip_registrar::{CommandId, Input};
@@ -70,7 +72,7 @@ impl Mixer {
     /// A mixer that is not yet started. `focus` is the registrar's name.
     pub fn new(address: IpAddr, focus: String, clock: NtpClock, seed: u64) -> Self {
         let settings = Settings {
-            address,
+            addresses: Addresses::one(address),
             max_legs: 64,
             max_video_lines: 4,
             voices: 8,
@@ -283,7 +285,11 @@ impl Mixer {
         let conference = &mut room.conference;
         match request {
             MixerRequest::Join(join) => {
-                let plan = conference.plan_join(&join.leg.leg, join.offer.as_deref())?;
+                let plan = conference.plan_join(
+                    &join.leg.leg,
+                    join.offer.as_deref(),
+                    join.signalled_from,
+                )?;
                 let ports = self.bind(name, room, &plan);
                 let new = NewLeg {
                     display_name: join.display_name.clone(),
@@ -326,17 +332,17 @@ impl Mixer {
         let mut grants = Vec::new();
         for need in plan.needs() {
             grants.push(match need {
-                PortNeed::Pair { rtcp, .. } => {
+                PortNeed::Pair { family, rtcp, .. } => {
                     let number = self.next_number;
                     self.next_number += 2;
                     let rtp = self.open(name, room, number);
                     let rtcp = rtcp.then(|| self.open(name, room, number + 1));
-                    PortGrant { rtp, rtcp, number }
+                    PortGrant { rtp, rtcp, number, family }
                 }
-                PortNeed::Rtcp { of } => {
+                PortNeed::Rtcp { of, family } => {
                     let number = room.ports[&of];
                     let rtcp = Some(self.open(name, room, number + 1));
-                    PortGrant { rtp: of, rtcp, number }
+                    PortGrant { rtp: of, rtcp, number, family }
                 }
             });
         }

@@ -1,6 +1,7 @@
 //! Joining, changing and leaving.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use mixer_control::MixerError;
@@ -8,18 +9,24 @@ use sdp::negotiate::{self, Answer, OfferLine};
 use sdp::{Direction, MediaKind};
 
 use super::{Conference, NewLeg, PortUse};
-use crate::join::{self, Change, Plan};
+use crate::join::{self, Change, Plan, Reach};
 use crate::leg::{Leg, LegId, PendingOffer};
 use crate::transport::{Identity, PortGrant};
 use crate::video::LineId;
 
 impl Conference {
-    /// What it takes to let a leg join: with an offer, or without one, to offer itself. Changes nothing.
+    /// What it takes to let a leg join: with an offer, or without one, to offer itself. Changes nothing. Where no offer
+    /// tells it, the address family is that of `signalled_from`.
     ///
     /// # Errors
     /// [`MixerError::Exhausted`] when the conference is full, [`MixerError::Invalid`] when the leg is here already or
     /// the offer cannot be read, [`MixerError::NoCommonMedia`] when nothing of it can be accepted.
-    pub fn plan_join(&self, leg: &str, offer: Option<&str>) -> Result<Plan, MixerError> {
+    pub fn plan_join(
+        &self,
+        leg: &str,
+        offer: Option<&str>,
+        signalled_from: Option<IpAddr>,
+    ) -> Result<Plan, MixerError> {
         if self.names.contains_key(leg) {
             return Err(MixerError::Invalid(format!("leg {leg} has joined already")));
         }
@@ -27,9 +34,10 @@ impl Conference {
             let most = self.settings.max_legs;
             return Err(MixerError::Exhausted(format!("the conference has {most} members")));
         }
+        let reach = self.reach(signalled_from);
         match offer {
-            Some(offer) => join::plan_answer(leg, None, offer, &self.capabilities),
-            None => Ok(join::plan_first_offer(leg)),
+            Some(offer) => join::plan_answer(leg, None, offer, &self.capabilities, reach),
+            None => Ok(join::plan_first_offer(leg, reach)),
         }
     }
 
@@ -74,7 +82,12 @@ impl Conference {
     /// [`MixerError::NotFound`], and those of [`Self::plan_join`] for the offer.
     pub fn plan_reoffer(&self, leg: &str, offer: &str) -> Result<Plan, MixerError> {
         let (_, state) = self.find(leg)?;
-        join::plan_answer(leg, Some(state), offer, &self.capabilities)
+        let reach = self.reach(state.sip_source);
+        join::plan_answer(leg, Some(state), offer, &self.capabilities, reach)
+    }
+
+    fn reach(&self, sip_source: Option<IpAddr>) -> Reach {
+        Reach { addresses: self.settings.addresses, sip_source }
     }
 
     /// What it takes to make a new offer to a leg. Changes nothing.
@@ -83,10 +96,11 @@ impl Conference {
     /// [`MixerError::NotFound`].
     pub fn plan_offer(&self, leg: &str) -> Result<Plan, MixerError> {
         let (_, state) = self.find(leg)?;
+        let reach = self.reach(state.sip_source);
         Ok(match (state.lines.is_empty(), state.pending.is_some()) {
             (false, _) => join::plan_offer_again(state),
-            (true, true) => join::plan_first_offer_again(state),
-            (true, false) => join::plan_first_offer(leg),
+            (true, true) => join::plan_first_offer_again(state, reach),
+            (true, false) => join::plan_first_offer(leg, reach),
         })
     }
 
@@ -187,9 +201,11 @@ impl Conference {
         let settings = &self.settings;
         let description = answer.describe(|line| {
             let Some(live) = leg.line(line.index) else {
-                return join::local_transport(0, settings);
+                let family = settings.addresses.family_for(None);
+                return join::local_transport(family, 0, settings);
             };
-            let local = join::local_transport(live.transport.ports().number, settings);
+            let ports = live.transport.ports();
+            let local = join::local_transport(ports.family, ports.number, settings);
             match live.transport.rtx_ssrc() {
                 // Who takes packets again in a stream of their own wants to know which stream that is (RFC 4588 §8.8).
                 Some(rtx) => local
@@ -213,8 +229,10 @@ impl Conference {
         ports.extend(leg.pending.take().into_iter().flat_map(|void| void.ports));
         let mut lines = join::lines_again(leg, &self.settings);
         for kind in kinds {
-            let number = ports.get(&lines.len()).map_or(0, |grant| grant.number);
-            let local = join::local_transport(number, &self.settings);
+            let unbound = (self.settings.addresses.family_for(leg.sip_source), 0);
+            let granted = ports.get(&lines.len());
+            let (family, number) = granted.map_or(unbound, |grant| (grant.family, grant.number));
+            let local = join::local_transport(family, number, &self.settings);
             lines.push(OfferLine::new(kind.clone(), Direction::SendRecv, local));
         }
         let offer = negotiate::offer(&lines, &self.capabilities);

@@ -55,7 +55,7 @@ impl Leg {
             slot.negotiated = line.clone();
             let old = slot.live.take();
             let (reused, ended) = match (old, line.accepted()) {
-                (Some(old), Some(_)) if old.carries(&line.kind) => (Some(old), None),
+                (Some(old), Some(_)) if old.goes_on(&line.kind, granted) => (Some(old), None),
                 (old, _) => (None, old),
             };
             if let Some(mut ended) = ended {
@@ -93,8 +93,9 @@ impl Leg {
         settings: &Settings,
     ) -> Result<Option<PreparedAudio>, MixerError> {
         let Some(media) = line.accepted() else { return Ok(None) };
-        let old = self.line(line.index).filter(|old| old.carries(&line.kind));
-        if old.is_none() && !ports.contains_key(&line.index) {
+        let granted = ports.get(&line.index).copied();
+        let old = self.line(line.index).filter(|old| old.goes_on(&line.kind, granted));
+        if old.is_none() && granted.is_none() {
             return Err(MixerError::Unavailable(format!("no port for m-line {}", line.index)));
         }
         if line.kind != MediaKind::Audio {
@@ -234,6 +235,13 @@ impl Line {
             (Medium::Audio(_), None) => {}
         }
         self
+    }
+
+    /// Whether it stays in use: the medium is the same, and it was not given another port, as it is when the member
+    /// moves to the other address family.
+    fn goes_on(&self, kind: &MediaKind, granted: Option<PortGrant>) -> bool {
+        let port = self.transport.ports().rtp;
+        self.carries(kind) && granted.is_none_or(|granted| granted.rtp == port)
     }
 
     /// Says good-bye and gives the ports back.

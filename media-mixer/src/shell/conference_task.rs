@@ -1,11 +1,11 @@
 //! The loop of one conference: it owns the [`Conference`] and its sockets, nobody else touches them.
 
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Instant, SystemTime};
 
 use media_mixer::{
-    Conference, ConferenceStats, Event, NewLeg, Output, Plan, PortGrant, PortNeed, Settings,
+    Addresses, Conference, ConferenceStats, Event, Family, NewLeg, Output, Plan, PortGrant,
+    PortNeed, Settings,
 };
 use mixer_control::{LegHealth, LegRef, MixerError, MixerEvent};
 use rtp_session::NtpClock;
@@ -75,8 +75,8 @@ pub(crate) type SharedPorts = Arc<Mutex<PortPool>>;
 pub(crate) struct Start {
     pub(crate) name: String,
     pub(crate) settings: Settings,
-    /// The address ports are bound to.
-    pub(crate) bind: IpAddr,
+    /// The addresses ports are bound to.
+    pub(crate) bind: Addresses,
     pub(crate) ports: SharedPorts,
     pub(crate) seed: u64,
     pub(crate) inbox: mpsc::Receiver<Command>,
@@ -87,7 +87,7 @@ struct Task {
     name: String,
     conference: Conference,
     sockets: Sockets,
-    bind: IpAddr,
+    bind: Addresses,
     ports: SharedPorts,
     /// Pairs in use.
     pairs: Vec<PortPair>,
@@ -196,7 +196,7 @@ impl Task {
         match command {
             Command::Join { leg, new, offer, reply } => {
                 let who = new.display_name.clone();
-                let plan = self.conference.plan_join(&leg, offer.as_deref());
+                let plan = self.conference.plan_join(&leg, offer.as_deref(), new.signalled_from);
                 let joined = plan.and_then(|plan| {
                     self.with_ports(plan, |task, plan, granted| {
                         task.conference.join(now, new, plan, granted)
@@ -300,23 +300,24 @@ impl Task {
     }
 
     fn bind(&mut self, need: PortNeed) -> Result<PortGrant, MixerError> {
-        let (video, rtcp) = match need {
-            PortNeed::Pair { video, rtcp } => (video, rtcp),
-            PortNeed::Rtcp { of } => {
+        let (family, video, rtcp) = match need {
+            PortNeed::Pair { family, video, rtcp } => (family, video, rtcp),
+            PortNeed::Rtcp { of, family } => {
                 let number = self.sockets.number(of).ok_or_else(|| {
                     MixerError::Unavailable("a port of the leg is gone".to_owned())
                 })?;
-                let rtcp = self.sockets.bind(self.bind, number + 1, Attention::AtOnce);
+                let rtcp =
+                    self.sockets.bind(self.bind.of_or_first(family), number + 1, Attention::AtOnce);
                 let rtcp = rtcp.map_err(|error| {
                     MixerError::Exhausted(format!("cannot bind port {}: {error}", number + 1))
                 })?;
-                return Ok(PortGrant { rtp: of, rtcp: Some(rtcp), number });
+                return Ok(PortGrant { rtp: of, rtcp: Some(rtcp), number, family });
             }
         };
         let mut last = None;
         for _ in 0..BIND_TRIES {
             let Some(pair) = self.pool().take(Instant::now()) else { break };
-            match self.bind_pair(pair, video, rtcp) {
+            match self.bind_pair(pair, family, video, rtcp) {
                 Ok(grant) => {
                     self.pairs.push(pair);
                     return Ok(grant);
@@ -334,11 +335,18 @@ impl Task {
         }))
     }
 
-    fn bind_pair(&mut self, pair: PortPair, video: bool, rtcp: bool) -> std::io::Result<PortGrant> {
+    fn bind_pair(
+        &mut self,
+        pair: PortPair,
+        family: Family,
+        video: bool,
+        rtcp: bool,
+    ) -> std::io::Result<PortGrant> {
+        let address = self.bind.of_or_first(family);
         let attention = if video { Attention::AtOnce } else { Attention::BeforeTick };
-        let rtp = self.sockets.bind(self.bind, pair.rtp(), attention)?;
+        let rtp = self.sockets.bind(address, pair.rtp(), attention)?;
         let rtcp = if rtcp {
-            let bound = self.sockets.bind(self.bind, pair.rtcp(), Attention::AtOnce);
+            let bound = self.sockets.bind(address, pair.rtcp(), Attention::AtOnce);
             match bound {
                 Ok(port) => Some(port),
                 Err(error) => {
@@ -349,7 +357,7 @@ impl Task {
         } else {
             None
         };
-        Ok(PortGrant { rtp, rtcp, number: pair.rtp() })
+        Ok(PortGrant { rtp, rtcp, number: pair.rtp(), family })
     }
 
     fn pool(&self) -> std::sync::MutexGuard<'_, PortPool> {

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use media_mixer::{MAX_VOICES, Settings};
+use media_mixer::{Addresses, MAX_VOICES, Settings};
 use serde::Deserialize;
+
+use super::addresses::AddressList;
 
 /// What `--print-config` prints: a file that means exactly the defaults and documents every key.
 pub(crate) const TEMPLATE: &str = include_str!("config.toml");
@@ -41,8 +43,8 @@ pub(crate) struct Http {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Media {
-    pub(crate) address: IpAddr,
-    pub(crate) advertise: String,
+    pub(crate) address: AddressList,
+    pub(crate) advertise: AddressList,
     pub(crate) ports: PortRange,
     pub(crate) quarantine: u64,
     pub(crate) silence: u64,
@@ -110,8 +112,8 @@ impl Default for Http {
 impl Default for Media {
     fn default() -> Self {
         Self {
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            advertise: String::new(),
+            address: AddressList::loopback(),
+            advertise: AddressList::empty(),
             ports: PortRange { first: 20_000, last: 29_999 },
             quarantine: 30,
             silence: 60,
@@ -149,7 +151,11 @@ impl Config {
     }
 
     fn check(&self) -> anyhow::Result<()> {
-        self.advertised()?;
+        let bound = self.media.address.written()?;
+        self.media.advertise.instead_of(bound)?;
+        if !self.media.advertise.all_of(bound) {
+            bail!("media.advertise: has an address of a family that media.address has none of");
+        }
         if !(1..=MAX_VOICES).contains(&self.conference.voices) {
             bail!("conference.voices: must be 1 to {MAX_VOICES}, it is {}", self.conference.voices);
         }
@@ -171,24 +177,10 @@ impl Config {
         Ok(())
     }
 
-    /// The address to be written into descriptions.
-    fn advertised(&self) -> anyhow::Result<IpAddr> {
-        match self.media.advertise.as_str() {
-            "" if self.media.address.is_unspecified() => bail!(
-                "media.advertise: must be set when media.address is {}, nobody can send to that",
-                self.media.address
-            ),
-            "" => Ok(self.media.address),
-            text => text.parse().with_context(|| {
-                format!("media.advertise: \"{text}\" is no IP address (names are not looked up)")
-            }),
-        }
-    }
-
-    /// What a conference needs to know.
-    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+    /// What a conference needs to know, when these addresses are bound.
+    pub(crate) fn settings(&self, bound: Addresses) -> anyhow::Result<Settings> {
         Ok(Settings {
-            address: self.advertised()?,
+            addresses: self.media.advertise.instead_of(bound)?,
             max_legs: self.conference.max_members,
             max_video_lines: self.conference.max_video_lines,
             voices: self.conference.voices,
@@ -207,7 +199,8 @@ mod tests {
     fn the_printed_configuration_means_the_defaults() {
         assert_eq!(Config::parse(TEMPLATE).unwrap(), Config::default());
         assert_eq!(Config::parse("").unwrap(), Config::default());
-        Config::default().settings().unwrap();
+        let config = Config::default();
+        config.settings(config.media.address.written().unwrap()).unwrap();
     }
 
     #[test]
@@ -242,7 +235,11 @@ mod tests {
     fn senseless_values_are_refused_with_their_key() {
         for (text, key) in [
             ("[media]\naddress = \"0.0.0.0\"", "media.advertise"),
-            ("[media]\nadvertise = \"mixer.example\"", "media.advertise"),
+            ("[media]\nadvertise = \"mixer.example\"", "mixer.example"),
+            ("[media]\naddress = [\"0.0.0.0\", \"::1\"]", "media.advertise"),
+            ("[media]\naddress = \"192.0.2.1\"\nadvertise = \"2001:db8::1\"", "media.advertise"),
+            ("[media]\naddress = \"\"", "media.address"),
+            ("[media]\naddress = [\"192.0.2.1\", \"192.0.2.2\"]", "at most one"),
             ("[media]\nports = \"30000-20000\"", "ports"),
             ("[media]\nports = \"20001-20002\"", "ports"),
             ("[media]\nports = \"all\"", "ports"),
@@ -255,6 +252,35 @@ mod tests {
             let error = format!("{:#}", Config::parse(text).unwrap_err());
             assert!(error.contains(key), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn addresses_are_one_or_one_of_each_family() {
+        let told = |media: &str| {
+            let config = Config::parse(&format!("[media]\n{media}")).unwrap();
+            let settings = config.settings(config.media.address.written().unwrap()).unwrap();
+            settings.addresses.iter().map(|ip| ip.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(told("address = \"192.0.2.1\""), ["192.0.2.1"]);
+        assert_eq!(
+            told("address = [\"2001:db8::1\", \"192.0.2.1\"]"),
+            ["2001:db8::1", "192.0.2.1"]
+        );
+        assert_eq!(
+            told("address = [\"0.0.0.0\", \"2001:db8::1\"]\nadvertise = \"198.51.100.1\""),
+            ["198.51.100.1", "2001:db8::1"]
+        );
+    }
+
+    /// An address of a documentation network is no host's: it stands for `::1` where IPv6 is off.
+    #[test]
+    fn an_address_that_the_host_has_not_is_left_out() {
+        let usable = |media: &str| {
+            Config::parse(&format!("[media]\naddress = {media}")).unwrap().media.address.usable()
+        };
+        let left = usable("[\"127.0.0.1\", \"2001:db8::1\"]").unwrap();
+        assert_eq!(left, Addresses::one(Ipv4Addr::LOCALHOST.into()));
+        assert!(usable("[\"192.0.2.1\", \"2001:db8::1\"]").is_err());
     }
 
     #[test]

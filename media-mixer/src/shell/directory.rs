@@ -1,11 +1,10 @@
 //! Which conference is which task, and which focus made it.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use media_mixer::{ConferenceStats, NewLeg, Settings};
+use media_mixer::{Addresses, ConferenceStats, NewLeg, Settings};
 use mixer_control::{JoinRequest, MixerError, MixerEvent};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
@@ -29,7 +28,7 @@ const STATS: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct DirectoryConfig {
     pub(crate) settings: Settings,
-    pub(crate) bind: IpAddr,
+    pub(crate) bind: Addresses,
     pub(crate) max_conferences: usize,
     pub(crate) grace: Duration,
 }
@@ -341,9 +340,10 @@ mod tests {
     use mixer_control::LegRef;
 
     fn directory() -> Directory {
+        let bind = Addresses::one("127.0.0.1".parse().unwrap());
         let config = DirectoryConfig {
-            settings: Config::default().settings().unwrap(),
-            bind: "127.0.0.1".parse().unwrap(),
+            settings: Config::default().settings(bind).unwrap(),
+            bind,
             max_conferences: 2,
             grace: Duration::from_secs(30),
         };

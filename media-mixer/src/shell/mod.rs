@@ -1,5 +1,6 @@
 //! The process around the core: arguments, configuration, threads, sockets, gRPC, HTTP.
 
+mod addresses;
 mod conference_task;
 mod config;
 mod control;
@@ -126,10 +127,11 @@ async fn serve(config: Config, media: Handle) -> anyhow::Result<()> {
         Duration::from_secs(config.media.quarantine),
         rand::random::<u16>().into(),
     );
+    let bind = config.media.address.usable()?;
     let directory = Directory::new(
         DirectoryConfig {
-            settings: config.settings()?,
-            bind: config.media.address,
+            settings: config.settings(bind)?,
+            bind,
             max_conferences: config.conference.max_conferences,
             grace: Duration::from_secs(config.control.grace),
         },
@@ -144,10 +146,11 @@ async fn serve(config: Config, media: Handle) -> anyhow::Result<()> {
         .with_context(|| format!("http.listen: cannot listen on {}", config.http.listen))?;
     let id = format!("{:016x}", rand::random::<u64>());
     let range = config.media.ports;
+    let addresses = bind.iter().map(|ip| ip.to_string()).collect::<Vec<_>>().join(" and ");
     info!(
         control = %control_listener.local_addr()?,
         http = %http_listener.local_addr()?,
-        media = %format_args!("{} UDP {}-{}", config.media.address, range.first, range.last),
+        media = %format_args!("{addresses} UDP {}-{}", range.first, range.last),
         id,
         "media-mixer is ready"
     );

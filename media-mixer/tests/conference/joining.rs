@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use media_codec::AudioCodec::{Opus, Pcma, Pcmu};
-use media_mixer::{Event, NewLeg, PortNeed};
+use media_mixer::{Event, Family, NewLeg, PortNeed};
 use mixer_control::MixerError;
 use sdp::SessionDescription;
 
@@ -73,7 +73,8 @@ fn refusals_say_what_is_wrong_and_change_nothing() {
     let mut tight = settings();
     tight.max_legs = 1;
     let mut world = World::with(tight);
-    let plan = |world: &World, sdp: &str| world.conference.plan_join("a", Some(sdp)).map(drop);
+    let plan =
+        |world: &World, sdp: &str| world.conference.plan_join("a", Some(sdp), None).map(drop);
     assert!(matches!(plan(&world, "hello"), Err(MixerError::Invalid(_))));
     let head = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\n";
     let g729 = format!("{head}m=audio 4000 RTP/AVP 18\r\n");
@@ -83,9 +84,9 @@ fn refusals_say_what_is_wrong_and_change_nothing() {
     assert!(matches!(plan(&world, &secure), Err(MixerError::NoCommonMedia(_))));
     world.join(Phone::new("a", 1, Pcmu, 400.0)).unwrap();
     let offer = Phone::new("b", 2, Pcmu, 400.0).offer();
-    let full = world.conference.plan_join("b", Some(&offer));
+    let full = world.conference.plan_join("b", Some(&offer), None);
     assert!(matches!(full, Err(MixerError::Exhausted(_))));
-    let twice = world.conference.plan_join("a", Some(&offer));
+    let twice = world.conference.plan_join("a", Some(&offer), None);
     assert!(matches!(twice, Err(MixerError::Invalid(_))));
     assert!(matches!(world.conference.plan_reoffer("x", &offer), Err(MixerError::NotFound)));
     assert!(!world.conference.leave(world.now, "x"));
@@ -269,8 +270,11 @@ fn rtcp_has_its_own_port_unless_multiplexed() {
     let mut world = World::new();
     let mut phone = Phone::new("a", 1, Pcmu, 400.0);
     phone.mux = false;
-    let plan = world.conference.plan_join("a", Some(&phone.offer())).unwrap();
-    assert_eq!(plan.needs().collect::<Vec<_>>(), [PortNeed::Pair { video: false, rtcp: true }]);
+    let plan = world.conference.plan_join("a", Some(&phone.offer()), None).unwrap();
+    assert_eq!(
+        plan.needs().collect::<Vec<_>>(),
+        [PortNeed::Pair { family: Family::V4, video: false, rtcp: true }]
+    );
     world.join(phone).unwrap();
     assert_eq!(world.open.values().copied().collect::<Vec<_>>(), [30_000, 30_001]);
     assert!(!world.phone("a").answer.contains("rtcp-mux"));
@@ -288,7 +292,7 @@ fn rtcp_has_its_own_port_unless_multiplexed() {
 }
 
 fn late_join(world: &mut World, name: &str) -> String {
-    let plan = world.conference.plan_join(name, None).unwrap();
+    let plan = world.conference.plan_join(name, None, None).unwrap();
     let granted = world.grant(&plan);
     let new = NewLeg { display_name: String::new(), signalled_from: None };
     world.conference.join(world.now, new, plan, &granted).unwrap()

@@ -4,6 +4,7 @@
 
 mod audio;
 mod doctor;
+mod families;
 mod hostile;
 mod joining;
 mod levels;

@@ -174,7 +174,8 @@ impl Phone {
             AudioCodec::Pcmu => (0, String::new()),
             AudioCodec::Pcma => (8, String::new()),
         };
-        let address = self.address.ip();
+        let ip = self.address.ip();
+        let address = format!("{} {ip}", if ip.is_ipv4() { "IP4" } else { "IP6" });
         let extensions = match self.levels {
             true => {
                 "a=extmap:3 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n\
@@ -183,7 +184,7 @@ impl Phone {
             false => "",
         };
         let mut sdp = format!(
-            "v=0\r\no=- 1 {} IN IP4 {address}\r\ns=-\r\nc=IN IP4 {address}\r\nt=0 0\r\n\
+            "v=0\r\no=- 1 {} IN {address}\r\ns=-\r\nc=IN {address}\r\nt=0 0\r\n\
              m=audio {} RTP/AVP {formats} {EVENTS}\r\n{map}\
              a=rtpmap:{EVENTS} telephone-event/8000\r\na=ptime:{}\r\na={}\r\n{mux}{extensions}",
             self.version,

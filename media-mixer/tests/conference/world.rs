@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media_mixer::{
-    Conference, Datagram, Event, NewLeg, Output, Plan, PortGrant, PortId, PortNeed, Settings, TICK,
+    Addresses, Conference, Datagram, Event, NewLeg, Output, Plan, PortGrant, PortId, PortNeed,
+    Settings, TICK,
 };
 use mixer_control::MixerError;
 use rtp_session::NtpClock;
@@ -15,7 +16,7 @@ use crate::phone::Phone;
 
 pub(crate) fn settings() -> Settings {
     Settings {
-        address: "192.0.2.1".parse().unwrap(),
+        addresses: Addresses::one("192.0.2.1".parse().unwrap()),
         max_legs: 100,
         max_video_lines: 8,
         voices: 15,
@@ -65,15 +66,15 @@ impl World {
         let mut granted = Vec::new();
         for need in plan.needs() {
             granted.push(match need {
-                PortNeed::Pair { rtcp, .. } => {
+                PortNeed::Pair { family, rtcp, .. } => {
                     let number = self.next_number;
                     self.next_number += 2;
                     let rtp = self.bind(number);
-                    PortGrant { rtp, rtcp: rtcp.then(|| self.bind(number + 1)), number }
+                    PortGrant { rtp, rtcp: rtcp.then(|| self.bind(number + 1)), number, family }
                 }
-                PortNeed::Rtcp { of } => {
+                PortNeed::Rtcp { of, family } => {
                     let number = self.open[&of];
-                    PortGrant { rtp: of, rtcp: Some(self.bind(number + 1)), number }
+                    PortGrant { rtp: of, rtcp: Some(self.bind(number + 1)), number, family }
                 }
             });
         }
@@ -90,7 +91,8 @@ impl World {
     /// A phone calls in with its offer.
     pub(crate) fn join(&mut self, mut phone: Phone) -> Result<(), MixerError> {
         let offer = phone.offer();
-        let plan = self.conference.plan_join(&phone.name, Some(&offer))?;
+        let plan =
+            self.conference.plan_join(&phone.name, Some(&offer), Some(phone.address.ip()))?;
         let granted = self.grant(&plan);
         let new = NewLeg {
             display_name: phone.name.to_uppercase(),

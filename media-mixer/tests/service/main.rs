@@ -10,7 +10,7 @@
 mod program;
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::{Duration, Instant};
 
 use media_codec::{AudioCodec, AudioDecoder, AudioEncoder, MAX_ENCODED_AUDIO};
@@ -20,7 +20,7 @@ use mixer_control::{
 };
 use program::Program;
 use rtp_session::{CsrcList, PayloadType, RtpPacket, SendStream, Ssrc};
-use sdp::SessionDescription;
+use sdp::{Connection, SessionDescription};
 use tonic::transport::Channel;
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -47,11 +47,23 @@ struct Phone {
 
 impl Phone {
     async fn join(client: &MixerClient<Channel>, conference: &str, n: u8, tone: f64) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        Self::join_from(here, client, conference, n, tone).await
+    }
+
+    async fn join_from(
+        here: IpAddr,
+        client: &MixerClient<Channel>,
+        conference: &str,
+        n: u8,
+        tone: f64,
+    ) -> Self {
+        let socket = UdpSocket::bind((here, 0)).unwrap();
+        let address = format!("{} {here}", if here.is_ipv4() { "IP4" } else { "IP6" });
         socket.set_nonblocking(true).unwrap();
         let port = socket.local_addr().unwrap().port();
         let offer = format!(
-            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n\
+            "v=0\r\no=- 1 1 IN {address}\r\ns=-\r\nc=IN {address}\r\nt=0 0\r\n\
              m=audio {port} RTP/AVP 0\r\na=rtcp-mux\r\n"
         );
         let join = MixerRequest::Join(JoinRequest {
@@ -65,7 +77,10 @@ impl Phone {
         let answer = SessionDescription::parse(&answer).unwrap();
         Self {
             socket,
-            to: SocketAddr::from(([127, 0, 0, 1], answer.media[0].port)),
+            to: SocketAddr::new(
+                answer.connection_of(0).and_then(Connection::to_ip).unwrap(),
+                answer.media[0].port,
+            ),
             tone,
             stream: SendStream::new(Ssrc(u32::from(n)), PayloadType::PCMU, u64::from(n)),
             encoder: AudioCodec::Pcmu.encoder().unwrap(),
@@ -124,6 +139,22 @@ async fn talk(phones: &mut [Phone], time: Duration) {
         due += Duration::from_millis(20);
         tokio::time::sleep_until(due.into()).await;
     }
+}
+
+/// With the default configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn ipv4_and_ipv6_meet() {
+    let program = Program::start("");
+    let client = client(&program).await;
+    let (four, six) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
+    let mut phones = vec![
+        Phone::join_from(four, &client, "one", 1, 440.0).await,
+        Phone::join_from(six, &client, "one", 2, 620.0).await,
+    ];
+    assert_eq!((phones[0].to.ip(), phones[1].to.ip()), (four, six));
+    talk(&mut phones, Duration::from_secs(3)).await;
+    assert!(phones[0].hears(620.0) && !phones[0].hears(440.0));
+    assert!(phones[1].hears(440.0) && !phones[1].hears(620.0));
 }
 
 fn get(address: SocketAddr, path: &str) -> String {

@@ -6,7 +6,7 @@ use super::capabilities::{Capabilities, SupportedCodec};
 use super::extension;
 use super::line::{Agreed, NegotiatedLine, NegotiatedMedia, Refusal, Rtx};
 use super::reject::Reject;
-use super::transport::{LocalTransport, direction_of, muxes, place};
+use super::transport::{LocalTransport, direction_of, muxes, place, remote_of};
 use crate::attribute::direction::Direction;
 use crate::attribute::flag::{EXTMAP_ALLOW_MIXED, RTCP_MUX};
 use crate::attribute::ptime::Ptime;
@@ -87,6 +87,9 @@ fn plan_line(
     }
     if !media.protocol.is_plain_rtp() {
         return Err(Refusal::Profile);
+    }
+    if !capabilities.reaches(remote_of(offer, index, false).rtp.map(|rtp| rtp.ip())) {
+        return Err(Refusal::AddressFamily);
     }
     let peer_codecs = CodecSet::of(media);
     let (offered, ours) =

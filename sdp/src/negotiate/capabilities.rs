@@ -1,5 +1,7 @@
 //! What one side of a call can do.
 
+use std::net::IpAddr;
+
 use crate::attribute::direction::Direction;
 use crate::attribute::rtcp_fb::Feedback;
 use crate::codec::{Codec, CodecSet};
@@ -28,6 +30,10 @@ pub struct Capabilities {
     pub audio_feedback: Vec<Feedback>,
     /// Feedback understood for video.
     pub video_feedback: Vec<Feedback>,
+    /// Whether we have an IPv4 address for media.
+    pub ip4: bool,
+    /// Whether we have an IPv6 address for media.
+    pub ip6: bool,
     /// Whether RTP and RTCP may share a port.
     pub rtcp_mux: bool,
     /// For how long we can repeat a video packet in a stream of its own, milliseconds (RFC 4588).
@@ -75,6 +81,8 @@ impl Capabilities {
                 Feedback::CcmFir,
                 Feedback::GoogRemb,
             ],
+            ip4: true,
+            ip6: true,
             rtcp_mux: true,
             rtx_time: None,
             extensions: Vec::new(),
@@ -105,6 +113,16 @@ impl Capabilities {
     pub fn with_extension(mut self, kind: MediaKind, uri: &str, direction: Direction) -> Self {
         self.extensions.push(SupportedExtension { kind, uri: uri.to_owned(), direction });
         self
+    }
+
+    /// Whether media can be sent to where the peer receives it. That it says nothing about it, or gives a name or the
+    /// address of hold, is no obstacle: its packets will tell.
+    pub(super) fn reaches(&self, peer: Option<IpAddr>) -> bool {
+        match peer.map(|ip| ip.to_canonical()) {
+            Some(IpAddr::V4(_)) => self.ip4,
+            Some(IpAddr::V6(_)) => self.ip6,
+            None => true,
+        }
     }
 
     pub(super) fn codecs(&self, kind: &MediaKind) -> &[SupportedCodec] {

@@ -219,6 +219,9 @@ pub enum Refusal {
     /// We do not speak this profile.
     #[error("profile not supported")]
     Profile,
+    /// The peer's address is of a family that we have no address of.
+    #[error("network address format not available")]
+    AddressFamily,
     /// No codec in common.
     #[error("no codec in common")]
     Codec,

@@ -28,6 +28,11 @@ impl Reject {
         let because = |refusal| lines.iter().any(|line| line.media == Err(refusal));
         let (code, text) = if because(Refusal::Codec) {
             (WarningCode::IncompatibleMediaFormat, "Incompatible media format: no codec in common")
+        } else if because(Refusal::AddressFamily) {
+            (
+                WarningCode::IncompatibleNetworkAddressFormats,
+                "Incompatible network address formats: no address of that family here",
+            )
         } else if because(Refusal::Profile) {
             (
                 WarningCode::IncompatibleTransportProtocol,
@@ -46,6 +51,8 @@ impl Reject {
 /// warn-code of RFC 3261 §20.43, as far as descriptions give rise to them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WarningCode {
+    /// 301
+    IncompatibleNetworkAddressFormats,
     /// 302
     IncompatibleTransportProtocol,
     /// 304
@@ -58,6 +65,7 @@ impl WarningCode {
     /// The number.
     pub fn number(self) -> u16 {
         match self {
+            Self::IncompatibleNetworkAddressFormats => 301,
             Self::IncompatibleTransportProtocol => 302,
             Self::MediaTypeNotAvailable => 304,
             Self::IncompatibleMediaFormat => 305,

@@ -104,6 +104,10 @@ impl Sockets {
         let at = SocketAddr::new(address, number);
         let socket = Socket::new(Domain::for_address(at), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
+        if at.is_ipv6() {
+            // IPv4 has sockets of its own: it must not come in here in disguise (RFC 3493 §5.3).
+            socket.set_only_v6(true)?;
+        }
         socket.bind(&at.into())?;
         if attention == Attention::AtOnce
             && let Err(error) = socket.set_recv_buffer_size(PICTURE_BUFFER)
