@@ -13,7 +13,7 @@ use crate::{LegHealth, MixerError, MixerReply, MixerRequest, proto};
 /// from as many tasks as there are requests.
 ///
 /// # Errors
-/// What the mixer refused with; [`MixerError::Unavailable`](crate::MixerError::Unavailable) if it
+/// What the mixer refused with; [`MixerError::Unavailable`] if it
 /// cannot be reached or does not reply in time.
 pub async fn call(
     mut client: MixerClient<Channel>,

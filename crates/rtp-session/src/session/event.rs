@@ -63,7 +63,7 @@ pub enum Dropped {
     Retransmission,
 }
 
-/// What [`RtpSession::handle_rtp`] makes of a packet.
+/// What [`RtpSession::handle_rtp`](crate::RtpSession::handle_rtp) makes of a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Arrival {
     /// Take it.
@@ -116,7 +116,7 @@ pub enum RtcpEvent {
         /// Round trip, once it can be known.
         rtt: Option<Duration>,
     },
-    /// A source mapped its timestamps to its wall clock; [`Source::ntp_of`] now uses it.
+    /// A source mapped its timestamps to its wall clock; `Source::ntp_of` now uses it.
     SenderReport {
         /// The source.
         ssrc: Ssrc,

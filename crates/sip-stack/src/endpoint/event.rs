@@ -260,7 +260,7 @@ impl Body {
     }
 
     /// The part of type `name`: all of it, or one part of a multipart (see
-    /// [`body_of_type`](crate::message::multipart::body_of_type)).
+    /// [`crate::message::multipart::body_of_type`]).
     #[must_use]
     pub fn of_type(&self, name: &str) -> Option<Bytes> {
         let headers: Headers = [("Content-Type", &self.content_type)].into_iter().collect();
