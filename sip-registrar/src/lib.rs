@@ -12,7 +12,9 @@
 mod core;
 
 pub use crate::core::{
-    Account, AccountError, Accounts, Chart, CommandId, ConferenceName, Counters, Examination,
-    GuardNumbers, Guests, Input, Network, Output, Protection, Registrar, Settings, StoreCommand,
-    StoredBinding, StoredFlow, WallClock,
+    Account, AccountError, Accounts, Act, Actor, Chart, CommandId, ConferenceName, Counters,
+    Created, Denied, Examination, GuardNumbers, Guests, Input, MAX_SUBJECT, Meeting, MeetingState,
+    MeetingView, MeetingWish, MemberRole, MemberState, MemberView, Network, Organizer, Output,
+    Person, Pin, Protection, Record, RecordKind, Registrar, Schedule, Secret, Settings,
+    StoreCommand, StoredBinding, StoredFlow, Visibility, WallClock, Whom, sanitise_subject,
 };

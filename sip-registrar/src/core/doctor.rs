@@ -44,6 +44,11 @@ impl Provenance {
         }
     }
 
+    /// The program that the member uses, as it calls itself.
+    pub(crate) fn user_agent(&self) -> &str {
+        &self.user_agent
+    }
+
     /// Takes what the answer of such a one tells.
     pub(crate) fn note_answer(&mut self, headers: &Headers) {
         let printable = headers.get("Server").or(headers.get("User-Agent")).unwrap_or_default();

@@ -8,7 +8,7 @@ use sip_stack::auth::Verdict;
 use sip_stack::flow::Flow;
 use sip_stack::message::{Host, NameAddr, Request};
 
-use super::conference::Creator;
+use super::conference::{Actor, Creator};
 use super::guard::Source;
 use super::registrar::Registrar;
 use super::reject::Reject;
@@ -21,16 +21,33 @@ const MAX_LOGGED: usize = 64;
 pub(crate) enum Identity {
     /// An account, proved by digest.
     Account(String),
-    /// Somebody without one, from this address.
-    Guest(IpAddr),
+    /// Somebody without one. From one address the same From is the same person: that is all there is to
+    /// tell guests apart.
+    Guest {
+        /// The address it comes from.
+        address: IpAddr,
+        /// The user part of its From.
+        user: String,
+    },
 }
 
 impl Identity {
+    /// Who does something, if it is somebody who can be in a conference.
+    pub(crate) fn of_actor(actor: &Actor) -> Option<Self> {
+        match actor {
+            Actor::Operator(_) => None,
+            Actor::Account(user) => Some(Identity::Account(user.clone())),
+            Actor::Guest { address, user, .. } => {
+                Some(Identity::Guest { address: *address, user: user.clone() })
+            }
+        }
+    }
+
     /// In whose name a conference is opened.
     pub(crate) fn creator(&self) -> Creator {
         match self {
             Identity::Account(user) => Creator::Account(user.clone()),
-            Identity::Guest(address) => Creator::Guests(*address),
+            Identity::Guest { address, .. } => Creator::Guests(*address),
         }
     }
 }
@@ -39,7 +56,7 @@ impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Identity::Account(user) => write!(f, "account {user}"),
-            Identity::Guest(address) => write!(f, "guest from {address}"),
+            Identity::Guest { address, .. } => write!(f, "guest from {address}"),
         }
     }
 }
@@ -68,7 +85,7 @@ impl Registrar {
         }
         if named.is_none() {
             if self.settings.guests.allow(flow.local.ip()) {
-                return Ok(Identity::Guest(flow.remote.ip()));
+                return Ok(Identity::Guest { address: flow.remote.ip(), user: name });
             }
             if self.settings.accounts.is_empty() {
                 return Err(Reject::new(403).because("no guests here, and no accounts either"));

@@ -7,6 +7,7 @@ mod conference;
 mod counters;
 mod doctor;
 mod guard;
+mod history;
 mod identity;
 mod location;
 mod mixer;
@@ -20,10 +21,15 @@ mod store;
 
 pub use accounts::{Account, AccountError, Accounts};
 pub use clock::WallClock;
-pub use conference::ConferenceName;
+pub use conference::{
+    Act, Actor, ConferenceName, Created, Denied, MAX_SUBJECT, Meeting, MeetingState, MeetingView,
+    MeetingWish, MemberRole, MemberState, MemberView, Organizer, Pin, Schedule, Secret, Visibility,
+    Whom, sanitise_subject,
+};
 pub use counters::Counters;
 pub use doctor::{Chart, Examination};
 pub use guard::{GuardNumbers, Network, Protection};
+pub use history::{Person, Record, RecordKind};
 pub use mixer::CommandId;
 pub use registrar::{Input, Output, Registrar};
 pub use settings::{Guests, Settings};

@@ -284,6 +284,11 @@ impl Registrar {
         }
     }
 
+    /// Hands something to the shell.
+    pub(crate) fn push_output(&mut self, output: Output) {
+        self.out.push_back(output);
+    }
+
     /// Hands a command to the mixer's shell.
     pub(crate) fn send_to_mixer(&mut self, id: CommandId, request: MixerRequest) {
         self.out.push_back(Output::Mixer { id, request });

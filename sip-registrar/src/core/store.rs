@@ -5,8 +5,11 @@ use std::time::Duration;
 
 use sip_stack::flow::Transport;
 
-/// Something the shell is to keep. Writing may lag behind and may be repeated: each command says what
-/// is, not what has changed.
+use super::conference::{ConferenceName, Meeting};
+use super::history::Record;
+
+/// Something the shell is to keep. Writing may lag behind and may be repeated: each command but
+/// [`Record`](Self::Record) says what is, not what has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreCommand {
     /// These are all the bindings of an account now.
@@ -16,6 +19,20 @@ pub enum StoreCommand {
         /// All of them; none when the last is gone.
         bindings: Vec<StoredBinding>,
     },
+    /// This conference is planned or stays; it replaces what was kept under its name.
+    Meeting(Box<Meeting>),
+    /// The conference of this name is over: nothing is to come back after a restart.
+    MeetingOver(ConferenceName),
+    /// The conference of this name was cancelled: until then, since 1970-01-01T00:00:00Z, who dials it
+    /// is told that it is gone.
+    MeetingGone {
+        /// Its name.
+        name: ConferenceName,
+        /// Until when.
+        until: Duration,
+    },
+    /// This has happened; to be added to the history, once.
+    Record(Box<Record>),
 }
 
 /// A binding (RFC 3261 §10.3) as it is kept.

@@ -76,7 +76,8 @@ impl Registrar {
         // The Call-ID is chosen with the INVITE, when the mixer has made its offer.
         let provenance = Provenance::dialled(toward);
         let shown = display_name.clone();
-        let member = Member::new(leg.leg.clone(), identity, provenance, shown, contact, sdp);
+        let aor = Uri::sip(Some(user), contact.uri.host.clone(), contact.uri.port).aor();
+        let member = Member::new(leg.leg.clone(), identity, aor, provenance, shown, contact, sdp);
         focus.insert(call, Member { dial: Some(dial), ..member });
         self.roles.insert(call, Role::Member(name.clone()));
         let id = self.mixer.send(now, Purpose::Join, call, leg.clone());
@@ -134,7 +135,7 @@ impl Registrar {
         member.joined = true;
         member.provenance.note_answer(&response.headers);
         let dial = member.dial.take();
-        self.log_join(call);
+        self.note_join(now, call);
         let text = answer.to_string();
         let id = self.mixer.send(now, Purpose::Accept(text.clone()), call, leg.clone());
         self.send_to_mixer(id, MixerRequest::Accept(LegDescription { leg, sdp: text }));

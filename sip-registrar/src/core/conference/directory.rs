@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::focus::Focus;
+use super::meeting::Meeting;
 use super::name::ConferenceName;
 
 /// Who opened a conference; each has a bounded number of them.
@@ -45,13 +46,13 @@ impl Directory {
         }
     }
 
-    /// The conference of this name, opened now if there is none. `id` names the meeting at the
-    /// mixer and must not have been used before.
+    /// The conference of this name, opened now if there is none. The id that `make` gives names the
+    /// meeting at the mixer and must not have been used before.
     pub(crate) fn open(
         &mut self,
         name: &ConferenceName,
         creator: &Creator,
-        id: impl FnOnce() -> String,
+        make: impl FnOnce() -> (String, Meeting),
     ) -> Result<&mut Focus, Full> {
         if !self.by_name.contains_key(name) {
             if self.by_name.len() >= self.max {
@@ -65,9 +66,9 @@ impl Directory {
         }
         let by_id = &mut self.by_id;
         Ok(self.by_name.entry(name.clone()).or_insert_with(|| {
-            let id = id();
+            let (id, meeting) = make();
             by_id.insert(id.clone(), name.clone());
-            Focus::new(id, creator.clone())
+            Focus::new(id, creator.clone(), meeting)
         }))
     }
 
@@ -113,7 +114,15 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::meeting::Organizer;
     use super::*;
+
+    fn made(id: &str) -> (String, Meeting) {
+        let name = ConferenceName::parse("any").unwrap();
+        (id.to_owned(), Meeting::dialled(name, Organizer::Operator, Duration::ZERO))
+    }
 
     fn name(text: &str) -> ConferenceName {
         ConferenceName::parse(text).unwrap()
@@ -123,7 +132,7 @@ mod tests {
     fn a_conference_is_opened_once_and_found_by_name_and_id() {
         let mut directory = Directory::new(2, 2);
         let alice = Creator::Account("alice".into());
-        let focus = directory.open(&name("a"), &alice, || "a-1".into());
+        let focus = directory.open(&name("a"), &alice, || made("a-1"));
         assert_eq!(focus.unwrap().id(), "a-1");
         let again = directory.open(&name("a"), &alice, || unreachable!());
         assert_eq!(again.unwrap().id(), "a-1");
@@ -141,13 +150,13 @@ mod tests {
         let here = Creator::Guests("127.0.0.1".parse().unwrap());
         let alice = Creator::Account("alice".into());
         let bob = Creator::Account("bob".into());
-        assert!(directory.open(&name("a"), &here, || "1".into()).is_ok());
-        let full = directory.open(&name("b"), &here, || "2".into());
+        assert!(directory.open(&name("a"), &here, || made("1")).is_ok());
+        let full = directory.open(&name("b"), &here, || made("2"));
         assert_eq!(full.map(|_| ()), Err(Full::Creator));
-        assert!(directory.open(&name("b"), &alice, || "2".into()).is_ok());
-        let full = directory.open(&name("c"), &bob, || "3".into());
+        assert!(directory.open(&name("b"), &alice, || made("2")).is_ok());
+        let full = directory.open(&name("c"), &bob, || made("3"));
         assert_eq!(full.map(|_| ()), Err(Full::Directory));
         directory.close(&name("a"));
-        assert!(directory.open(&name("c"), &here, || "3".into()).is_ok());
+        assert!(directory.open(&name("c"), &here, || made("3")).is_ok());
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sip_stack::endpoint::CallId;
 
 use super::directory::Creator;
+use super::meeting::Meeting;
 use super::member::Member;
 use crate::core::identity::Identity;
 
@@ -13,14 +14,20 @@ use crate::core::identity::Identity;
 pub(crate) struct Focus {
     id: String,
     creator: Creator,
+    meeting: Meeting,
     members: BTreeMap<CallId, Member>,
     by_leg: BTreeMap<String, CallId>,
 }
 
 impl Focus {
     /// A conference without members. `id` is its name at the mixer.
-    pub(crate) fn new(id: String, creator: Creator) -> Self {
-        Focus { id, creator, members: BTreeMap::new(), by_leg: BTreeMap::new() }
+    pub(crate) fn new(id: String, creator: Creator, meeting: Meeting) -> Self {
+        Focus { id, creator, meeting, members: BTreeMap::new(), by_leg: BTreeMap::new() }
+    }
+
+    /// What was agreed about it.
+    pub(crate) fn meeting(&self) -> &Meeting {
+        &self.meeting
     }
 
     /// What the mixer calls this meeting: the same name later is another meeting.

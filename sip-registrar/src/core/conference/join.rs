@@ -11,6 +11,7 @@ use sip_stack::message::multipart::body_of_type;
 use sip_stack::message::{NameAddr, Reason, Request};
 
 use super::directory::Full;
+use super::meeting::{Meeting, Organizer, Secret};
 use super::member::{Member, Session};
 use super::name::{ConferenceName, sanitise_display_name};
 use crate::core::doctor::Provenance;
@@ -43,15 +44,21 @@ impl Registrar {
         }
         let contact = self.conference_contact(&name, &request.uri, flow);
         let tokens = &mut self.tokens;
-        let focus = self
-            .directory
-            .open(&name, &identity.creator(), || format!("{name}-{}", tokens.hex(8)))
-            .map_err(|full| {
-                Reject::busy(match full {
-                    Full::Creator => "you have opened too many conferences",
-                    Full::Directory => "there are too many conferences",
-                })
-            })?;
+        let unix = self.clock.unix(now);
+        let organizer = match &identity {
+            Identity::Account(user) => Organizer::Account(user.clone()),
+            Identity::Guest { .. } => Organizer::Guest(Secret::of(&tokens.hex(16))),
+        };
+        let make = || {
+            let id = format!("{name}-{}", tokens.hex(8));
+            (id, Meeting::dialled(name.clone(), organizer, unix))
+        };
+        let focus = self.directory.open(&name, &identity.creator(), make).map_err(|full| {
+            Reject::busy(match full {
+                Full::Creator => "you have opened too many conferences",
+                Full::Directory => "there are too many conferences",
+            })
+        })?;
         let user = from.uri.user_text().unwrap_or_default();
         let leg = LegRef { conference: focus.id().to_owned(), leg: self.tokens.hex(8) };
         let session_id = u64::from_str_radix(&self.tokens.hex(7), 16).unwrap_or(1);
@@ -59,12 +66,13 @@ impl Registrar {
         let text = offer.as_ref().map(ToString::to_string);
         let sdp = DialogSdp::new("-", session_id, flow.local.ip());
         let (provenance, name_shown) = (Provenance::of(request, flow), display_name.clone());
+        let aor = from.uri.aor();
         focus.insert(
             call,
             Member {
                 offer,
                 replaces,
-                ..Member::new(leg.leg.clone(), identity, provenance, name_shown, contact, sdp)
+                ..Member::new(leg.leg.clone(), identity, aor, provenance, name_shown, contact, sdp)
             },
         );
         self.roles.insert(call, Role::Member(name));
@@ -135,7 +143,7 @@ impl Registrar {
             member.session = Session::Stable;
         }
         if !std::mem::replace(&mut member.joined, true) {
-            self.log_join(call);
+            self.note_join(now, call);
         }
         if awaited != Session::AwaitAnswer {
             return;

@@ -8,6 +8,7 @@ use sip_stack::message::Reason;
 
 use super::member::Member;
 use super::name::ConferenceName;
+use crate::core::history::{Record, RecordKind};
 use crate::core::mixer::Purpose;
 use crate::core::registrar::{Registrar, Role};
 
@@ -25,6 +26,7 @@ impl Registrar {
         let Some(member) = focus.remove(call) else { return };
         let leg = LegRef { conference: focus.id().to_owned(), leg: member.leg.clone() };
         let (present, empty) = (focus.present(), focus.is_empty());
+        let left = Record::new(self.clock.unix(now), focus, RecordKind::Left);
         let joining = self.mixer.is_joining(call);
         self.mixer.abandon(call);
         // While a Join is on its way the Leave waits for its reply: it must not overtake it.
@@ -33,6 +35,7 @@ impl Registrar {
         }
         if member.joined {
             self.counters.leaves += 1;
+            self.record(left.by(member.person()).detail(why));
             tracing::info!(
                 conference = %name, member = %member.display_name, who = %member.identity,
                 why, members = present, "leave"
@@ -155,14 +158,19 @@ impl Registrar {
         Some((LegRef { conference, leg: member.leg.clone() }, member))
     }
 
-    pub(crate) fn log_join(&mut self, call: CallId) {
+    /// Somebody is really there now.
+    pub(crate) fn note_join(&mut self, now: Instant, call: CallId) {
         let Some(Role::Member(name)) = self.roles.get(&call) else { return };
-        let Some(focus) = self.directory.get(name) else { return };
-        let Some(member) = focus.member(call) else { return };
+        let Some(focus) = self.directory.get_mut(name) else { return };
+        let Some(member) = focus.member_mut(call) else { return };
+        let at = self.clock.unix(now);
+        member.since = Some(at);
+        let (person, identity) = (member.person(), member.identity.clone());
         self.counters.joins += 1;
         tracing::info!(
-            conference = %name, member = %member.display_name, who = %member.identity,
-            members = focus.present(), "join"
+            conference = %name, member = %person.name, who = %identity, members = focus.present(), "join"
         );
+        let joined = Record::new(at, focus, RecordKind::Joined).by(person);
+        self.record(joined);
     }
 }

@@ -1,10 +1,14 @@
 //! One member: the dialog of one person with the focus, and how far its session has come.
 
+use std::time::Duration;
+
 use sdp::{DialogSdp, SessionDescription};
 use sip_stack::endpoint::CallId;
 use sip_stack::message::{NameAddr, Uri};
 
+use super::meeting::MemberRole;
 use crate::core::doctor::Provenance;
+use crate::core::history::Person;
 use crate::core::identity::Identity;
 use crate::core::location::Binding;
 use crate::core::refer::ReferId;
@@ -18,8 +22,16 @@ pub(crate) struct Member {
     pub(crate) identity: Identity,
     /// Where its INVITE came from.
     pub(crate) provenance: Provenance,
+    /// Its address of record, `sip:alice@example.org`.
+    pub(crate) aor: String,
     /// What the others are shown.
     pub(crate) display_name: String,
+    /// What it may do.
+    pub(crate) role: MemberRole,
+    /// Whether a moderator has muted it.
+    pub(crate) muted: bool,
+    /// Since when it is in, since 1970-01-01T00:00:00Z.
+    pub(crate) since: Option<Duration>,
     /// Contact of the focus in this dialog: the conference URI with `;isfocus` (RFC 4579 §4.1).
     pub(crate) contact: NameAddr,
     /// Our `o=` line and the m-line layout of the dialog (RFC 3264 §8).
@@ -56,10 +68,21 @@ pub(crate) struct DialOut {
 }
 
 impl Member {
+    /// As the history names it.
+    pub(crate) fn person(&self) -> Person {
+        Person {
+            uri: self.aor.clone(),
+            name: self.display_name.clone(),
+            verified: matches!(self.identity, Identity::Account(_)),
+        }
+    }
+
     /// Somebody on the way in, of whom nothing is agreed yet.
+    #[allow(clippy::too_many_arguments, reason = "all that is known before anything is agreed")]
     pub(crate) fn new(
         leg: String,
         identity: Identity,
+        aor: String,
         provenance: Provenance,
         display_name: String,
         contact: NameAddr,
@@ -68,8 +91,12 @@ impl Member {
         Member {
             leg,
             identity,
+            aor,
             provenance,
             display_name,
+            role: MemberRole::Participant,
+            muted: false,
+            since: None,
             contact,
             sdp,
             joined: false,

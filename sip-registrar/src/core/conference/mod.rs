@@ -1,5 +1,6 @@
 //! Conferences: the focus of RFC 4353 and RFC 4579.
 
+mod act;
 mod dial_out;
 mod directory;
 mod focus;
@@ -7,15 +8,23 @@ mod info;
 mod join;
 mod leave;
 mod link;
+mod meeting;
 mod member;
 mod name;
 mod probe;
 mod reoffer;
 mod take_over;
+mod view;
 
+pub use act::{Act, Actor, Created, Denied, MeetingWish, Whom};
 pub(crate) use directory::{Creator, Directory};
 pub(crate) use focus::Focus;
 pub(crate) use join::description_of;
+pub use meeting::{
+    MAX_SUBJECT, Meeting, MemberRole, Organizer, Pin, Schedule, Secret, Visibility,
+    sanitise_subject,
+};
 pub(crate) use member::{Member, Session};
 pub use name::ConferenceName;
 pub(crate) use take_over::Reference;
+pub use view::{MeetingState, MeetingView, MemberState, MemberView};

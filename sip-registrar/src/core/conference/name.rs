@@ -2,13 +2,16 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The longest name, in characters.
 const MAX_LENGTH: usize = 64;
 
 /// A conference name that may stand in a URI, a log line and on a screen.
 ///
 /// Names are compared byte for byte, as user parts are (RFC 3261 §19.1.4).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ConferenceName(String);
 
 impl ConferenceName {
@@ -26,6 +29,20 @@ impl ConferenceName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl TryFrom<String> for ConferenceName {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        ConferenceName::parse(&text).ok_or("a conference name has 1 to 64 printable characters")
+    }
+}
+
+impl From<ConferenceName> for String {
+    fn from(name: ConferenceName) -> Self {
+        name.0
     }
 }
 

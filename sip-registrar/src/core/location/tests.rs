@@ -212,7 +212,8 @@ fn what_was_kept_comes_back_until_it_ends() {
     // Two minutes later, in another process.
     let later = now + Duration::from_secs(120);
     let mut location = Location::new(10, 100);
-    for StoreCommand::Bindings { user, bindings } in &kept {
+    for command in &kept {
+        let StoreCommand::Bindings { user, bindings } = command else { panic!("{command:?}") };
         for binding in bindings {
             location.restore(later, &clock(now), user, binding, |local| local == flow(1).local);
         }
@@ -226,6 +227,6 @@ fn what_was_kept_comes_back_until_it_ends() {
     // The one that has ended, and the one whose connection is gone, are to be forgotten.
     let told: Vec<_> = std::iter::from_fn(|| location.poll_changed(&clock(now))).collect();
     assert_eq!(told.len(), 2);
-    let StoreCommand::Bindings { user, bindings } = &told[1];
+    let StoreCommand::Bindings { user, bindings } = &told[1] else { panic!("{told:?}") };
     assert!(user == "bob" && bindings.is_empty());
 }

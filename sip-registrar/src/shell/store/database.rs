@@ -10,7 +10,7 @@ use sip_registrar::{StoreCommand, StoredBinding};
 
 use super::rows::{AccountRow, read_binding};
 use super::schema::{self, Found};
-use super::{Place, StoreError};
+use super::{Place, StoreError, history, meetings};
 
 /// How long a command waits while another process writes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -150,6 +150,12 @@ impl Database {
                     StoreCommand::Bindings { user, bindings } => {
                         replace_bindings(&transaction, user, bindings)?;
                     }
+                    StoreCommand::Meeting(meeting) => meetings::put(&transaction, meeting)?,
+                    StoreCommand::MeetingOver(name) => meetings::forget(&transaction, name)?,
+                    StoreCommand::MeetingGone { name, until } => {
+                        meetings::gone(&transaction, name, *until)?;
+                    }
+                    StoreCommand::Record(record) => history::append(&transaction, record)?,
                 }
             }
             transaction.commit()

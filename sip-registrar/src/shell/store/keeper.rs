@@ -1,18 +1,22 @@
 //! The thread that writes what the core wants kept, and notices what other processes change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use sip_registrar::{StoreCommand, StoredBinding};
+use sip_registrar::{ConferenceName, StoreCommand};
 
 use super::{AccountRow, Database, StoreError};
 
 /// How often it looks for changes of accounts by another process.
 const POLL: Duration = Duration::from_millis(500);
+
+/// How long it gathers before it writes. A transaction costs more than the rows in it, and what is
+/// overtaken meanwhile is never written; a crash of the process loses no more than this.
+const GATHER: Duration = Duration::from_millis(100);
 
 /// How long it waits after a failure before it tries again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -37,7 +41,7 @@ pub(crate) struct KeeperNumbers {
     pub(crate) failures: u64,
     /// Whether the last thing tried failed.
     pub(crate) failing: bool,
-    /// Accounts whose registrations wait to be written.
+    /// Accounts and conferences whose state waits to be written.
     pub(crate) waiting: usize,
 }
 
@@ -50,12 +54,44 @@ struct Shared {
     failing: AtomicBool,
 }
 
-/// What is to be written. A newer command replaces an older one of the same account, so there are
-/// never more than accounts, however long the disk takes.
+/// The most records of the history that wait for a disk that does not write. What is more is lost, and
+/// counted as a failure.
+const MAX_RECORDS: usize = 100_000;
+
+/// What is to be written. A newer command replaces an older one about the same thing, so there are
+/// never more than accounts and conferences, however long the disk takes.
 #[derive(Debug, Default)]
 struct Pending {
-    bindings: BTreeMap<String, Vec<StoredBinding>>,
+    states: BTreeMap<Subject, StoreCommand>,
+    records: VecDeque<StoreCommand>,
     stop: bool,
+}
+
+/// What a command is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Subject {
+    Account(String),
+    Conference(ConferenceName),
+}
+
+impl Subject {
+    /// `None` for a record, which replaces nothing.
+    fn of(command: &StoreCommand) -> Option<Self> {
+        match command {
+            StoreCommand::Bindings { user, .. } => Some(Subject::Account(user.clone())),
+            StoreCommand::Meeting(meeting) => Some(Subject::Conference(meeting.name.clone())),
+            StoreCommand::MeetingOver(name) | StoreCommand::MeetingGone { name, .. } => {
+                Some(Subject::Conference(name.clone()))
+            }
+            StoreCommand::Record(_) => None,
+        }
+    }
+}
+
+impl Pending {
+    fn is_empty(&self) -> bool {
+        self.states.is_empty() && self.records.is_empty()
+    }
 }
 
 impl Keeper {
@@ -76,8 +112,13 @@ impl Keeper {
 
     /// Takes in what is to be kept; never waits for the disk.
     pub(crate) fn keep(&self, command: StoreCommand) {
-        let StoreCommand::Bindings { user, bindings } = command;
-        self.shared.pending().bindings.insert(user, bindings);
+        let mut pending = self.shared.pending();
+        match Subject::of(&command) {
+            Some(subject) => drop(pending.states.insert(subject, command)),
+            None if pending.records.len() < MAX_RECORDS => pending.records.push_back(command),
+            None => drop(self.shared.failures.fetch_add(1, Ordering::Relaxed)),
+        }
+        drop(pending);
         self.shared.wake.notify_one();
     }
 
@@ -87,7 +128,7 @@ impl Keeper {
             writes: self.shared.writes.load(Ordering::Relaxed),
             failures: self.shared.failures.load(Ordering::Relaxed),
             failing: self.shared.failing.load(Ordering::Relaxed),
-            waiting: self.shared.pending().bindings.len(),
+            waiting: self.shared.pending().states.len(),
         }
     }
 }
@@ -110,20 +151,28 @@ impl Shared {
     /// Waits until there is something to do, or it is time to look around. Returns what to write and
     /// whether to stop after it.
     fn next(&self) -> (Vec<StoreCommand>, bool) {
-        let idle = |pending: &mut Pending| pending.bindings.is_empty() && !pending.stop;
+        let idle = |pending: &mut Pending| pending.is_empty() && !pending.stop;
         let waited = self.wake.wait_timeout_while(self.pending(), POLL, idle);
-        let (mut pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let bindings = std::mem::take(&mut pending.bindings);
-        let command = |(user, bindings)| StoreCommand::Bindings { user, bindings };
-        (bindings.into_iter().map(command).collect(), pending.stop)
+        let (pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let gathered = self.wake.wait_timeout_while(pending, GATHER, |pending| !pending.stop);
+        let (mut pending, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        let states = std::mem::take(&mut pending.states).into_values();
+        let records = std::mem::take(&mut pending.records);
+        (states.chain(records).collect(), pending.stop)
     }
 
     /// Takes back what could not be written, unless something newer has come.
     fn put_back(&self, commands: Vec<StoreCommand>) {
         let mut pending = self.pending();
-        for StoreCommand::Bindings { user, bindings } in commands {
-            pending.bindings.entry(user).or_insert(bindings);
+        let mut records = VecDeque::new();
+        for command in commands {
+            match Subject::of(&command) {
+                Some(subject) => drop(pending.states.entry(subject).or_insert(command)),
+                None => records.push_back(command),
+            }
         }
+        records.append(&mut pending.records);
+        pending.records = records;
     }
 }
 

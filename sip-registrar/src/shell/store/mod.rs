@@ -1,4 +1,4 @@
-//! What outlives a restart: accounts and registrations, in one SQLite file.
+//! What outlives a restart: accounts, registrations, conferences and their history, in one SQLite file.
 //!
 //! [`Database`] is the file with its commands and queries, used at start and by `sip-registrar
 //! account`. While the service runs, [`Keeper`] owns it on a thread of its own: nothing that a packet
@@ -6,7 +6,9 @@
 
 mod database;
 mod error;
+mod history;
 mod keeper;
+mod meetings;
 mod place;
 mod rows;
 mod schema;

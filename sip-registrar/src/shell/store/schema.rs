@@ -7,7 +7,8 @@ pub(super) const APPLICATION_ID: i64 = 0x5052_4c59;
 
 /// One step a version; `PRAGMA user_version` counts those a file has taken. Steps that were released
 /// never change: what comes to mind later is another step.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE accounts (
         user TEXT PRIMARY KEY,
         realm TEXT NOT NULL,            -- the HA1 values are good in this realm only
@@ -31,7 +32,34 @@ const STEPS: &[&str] = &["
         outbound INTEGER NOT NULL,      -- 1: +sip.instance and reg-id name it (RFC 5626)
         PRIMARY KEY (user, position)
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE meetings (
+        name TEXT PRIMARY KEY,          -- the user part of the URI
+        agreed TEXT NOT NULL            -- what was agreed about it, as JSON
+    ) STRICT;
+    CREATE TABLE gone (
+        name TEXT PRIMARY KEY,          -- of a conference that was cancelled
+        until INTEGER NOT NULL          -- seconds since 1970
+    ) STRICT;
+    CREATE TABLE records (              -- the history: rows are added and never changed
+        id INTEGER PRIMARY KEY,
+        at INTEGER NOT NULL,            -- milliseconds since 1970
+        meeting TEXT NOT NULL,          -- unlike the name it is used once
+        name TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        by_uri TEXT,                    -- who did it
+        by_name TEXT,
+        by_verified INTEGER,            -- 1: proved by digest or token
+        whom_uri TEXT,                  -- to whom
+        whom_name TEXT,
+        whom_verified INTEGER,
+        detail TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX records_by_name ON records (name, at);
+    CREATE INDEX records_by_time ON records (at);
+",
+];
 
 /// The schema this program works with.
 pub(super) fn known() -> i64 {
