@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use rtp_session::NtpClock;
 use sdp::Direction;
 use sip_registrar::{
-    Account, Accounts, Counters, Guests, Input, Output, Protection, Registrar, Settings,
+    Account, Accounts, Counters, FactoryAnswer, Guests, Input, InvitePolicy, Output, Protection,
+    Registrar, Settings, Visibility,
 };
 use sip_stack::auth::Algorithm;
 use sip_stack::endpoint::Alive;
@@ -430,6 +431,13 @@ fn settings(listen: SocketAddr) -> Settings {
         max_conferences: 100,
         max_conferences_per_creator: 100,
         max_members: 50,
+        empty_grace: Duration::from_secs(10),
+        unused: Duration::from_secs(24 * 3600),
+        gone: Duration::from_secs(24 * 3600),
+        visibility: Visibility::Public,
+        guests_create: true,
+        invite: InvitePolicy::Members,
+        factory_answer: FactoryAnswer::Auto,
         max_calls: 1000,
         protection: Protection::default(),
         mixer_timeout: secs(5),

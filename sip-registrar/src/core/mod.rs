@@ -32,5 +32,5 @@ pub use guard::{GuardNumbers, Network, Protection};
 pub use history::{Person, Record, RecordKind};
 pub use mixer::CommandId;
 pub use registrar::{Input, Output, Registrar};
-pub use settings::{Guests, Settings};
+pub use settings::{FactoryAnswer, Guests, InvitePolicy, Settings};
 pub use store::{StoreCommand, StoredBinding, StoredFlow};

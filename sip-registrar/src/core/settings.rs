@@ -7,7 +7,28 @@ use sip_stack::auth::Algorithm;
 use sip_stack::message::Host;
 
 use super::accounts::Accounts;
+use super::conference::Visibility;
 use super::guard::Protection;
+
+/// Who may have accounts of this server called into a conference (RFC 4579 §5.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InvitePolicy {
+    /// Its organizer and its moderators.
+    Moderators,
+    /// Also everybody in it who has an account.
+    Members,
+}
+
+/// How an INVITE to the factory is answered (RFC 4579 §5.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FactoryAnswer {
+    /// 302 to who says when it is to be or who is invited, as Linphone does; 200 to everybody else.
+    Auto,
+    /// 302: the caller is told the URI and dials it.
+    Redirect,
+    /// 200: the caller is in it at once.
+    Direct,
+}
 
 /// Who may call without an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +89,21 @@ pub struct Settings {
     pub max_conferences_per_creator: usize,
     /// Members of one conference.
     pub max_members: usize,
+    /// How long a conference that was only dialled stays after its last member has left, and how long a
+    /// planned one does after its end: whose network failed for a moment finds it again.
+    pub empty_grace: Duration,
+    /// How long a conference stays that was created but nobody comes to.
+    pub unused: Duration,
+    /// How long who dials a cancelled conference is told 410.
+    pub gone: Duration,
+    /// Who finds a conference in lists if nothing was said about it.
+    pub visibility: Visibility,
+    /// Whether guests may create conferences, where they may call at all.
+    pub guests_create: bool,
+    /// Who may have somebody called in.
+    pub invite: InvitePolicy,
+    /// How an INVITE to the factory is answered.
+    pub factory_answer: FactoryAnswer,
     /// Calls at the same time, conference members included.
     pub max_calls: usize,
     /// Who is heard at all, and how much.

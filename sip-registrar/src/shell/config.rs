@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
-use sip_registrar::{Accounts, Guests, Network, Protection, Settings};
+use sip_registrar::{
+    Accounts, FactoryAnswer, Guests, InvitePolicy, Network, Protection, Settings, Visibility,
+};
 use sip_stack::auth::Algorithm;
 use sip_stack::message::Host;
 
@@ -80,6 +82,32 @@ pub(crate) struct Conference {
     pub(crate) max_conferences: usize,
     pub(crate) max_conferences_per_creator: usize,
     pub(crate) max_members: usize,
+    pub(crate) empty_grace: u32,
+    pub(crate) unused: u32,
+    pub(crate) gone: u32,
+    pub(crate) visibility: Visibility,
+    pub(crate) guests_create: bool,
+    pub(crate) invite: InviteRule,
+    pub(crate) factory_answer: AnswerRule,
+}
+
+/// `conference.invite`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum InviteRule {
+    Moderators,
+    Members,
+}
+
+/// `conference.factory_answer`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum AnswerRule {
+    #[serde(rename = "auto")]
+    Auto,
+    #[serde(rename = "302")]
+    Redirect,
+    #[serde(rename = "200")]
+    Direct,
 }
 
 /// `[mixer]`
@@ -191,6 +219,13 @@ impl Default for Conference {
             max_conferences: 1000,
             max_conferences_per_creator: 100,
             max_members: 500,
+            empty_grace: 10,
+            unused: 86_400,
+            gone: 86_400,
+            visibility: Visibility::Public,
+            guests_create: true,
+            invite: InviteRule::Members,
+            factory_answer: AnswerRule::Auto,
         }
     }
 }
@@ -342,6 +377,20 @@ impl Config {
             max_conferences: self.conference.max_conferences,
             max_conferences_per_creator: self.conference.max_conferences_per_creator,
             max_members: self.conference.max_members,
+            empty_grace: seconds(self.conference.empty_grace),
+            unused: seconds(self.conference.unused),
+            gone: seconds(self.conference.gone),
+            visibility: self.conference.visibility,
+            guests_create: self.conference.guests_create,
+            invite: match self.conference.invite {
+                InviteRule::Moderators => InvitePolicy::Moderators,
+                InviteRule::Members => InvitePolicy::Members,
+            },
+            factory_answer: match self.conference.factory_answer {
+                AnswerRule::Auto => FactoryAnswer::Auto,
+                AnswerRule::Redirect => FactoryAnswer::Redirect,
+                AnswerRule::Direct => FactoryAnswer::Direct,
+            },
             max_calls: self.sip.max_calls,
             protection,
             mixer_timeout: Duration::from_secs(self.mixer.timeout),
@@ -411,6 +460,13 @@ mod tests {
             "max_conferences",
             "max_conferences_per_creator",
             "max_members",
+            "empty_grace",
+            "unused",
+            "gone",
+            "visibility",
+            "guests_create",
+            "invite",
+            "factory_answer",
             "address",
             "timeout",
             "user",

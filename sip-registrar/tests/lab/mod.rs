@@ -18,8 +18,8 @@ use bytes::Bytes;
 use mixer_control::{LegRef, MixerError, MixerEvent, MixerReply, MixerRequest};
 use sdp::SessionDescription;
 use sip_registrar::{
-    Account, Accounts, CommandId, Counters, Guests, Input, Output, Protection, Registrar, Settings,
-    StoreCommand,
+    Account, Accounts, CommandId, Counters, FactoryAnswer, Guests, Input, InvitePolicy, Output,
+    Protection, Registrar, Settings, StoreCommand, Visibility,
 };
 use sip_stack::auth::{Algorithm, Credentials};
 use sip_stack::flow::{ConnectionId, Flow, Target, Transport};
@@ -64,6 +64,13 @@ pub fn settings() -> Settings {
         max_conferences: 3,
         max_conferences_per_creator: 2,
         max_members: 3,
+        empty_grace: Duration::from_secs(10),
+        unused: Duration::from_secs(24 * 3600),
+        gone: Duration::from_secs(24 * 3600),
+        visibility: Visibility::Public,
+        guests_create: true,
+        invite: InvitePolicy::Members,
+        factory_answer: FactoryAnswer::Auto,
         max_calls: 100,
         protection: Protection::default(),
         mixer_timeout: Duration::from_secs(5),

@@ -8,7 +8,10 @@ use mixer_control::{MixerEvent, MixerRequest};
 use sdp::SessionDescription;
 use sdp::negotiate::{Capabilities, LocalTransport, OfferLine, answer, offer};
 use sdp::{Direction, MediaKind};
-use sip_registrar::{Account, Accounts, Guests, Input, Output, Protection, Registrar, Settings};
+use sip_registrar::{
+    Account, Accounts, FactoryAnswer, Guests, Input, InvitePolicy, Output, Protection, Registrar,
+    Settings, Visibility,
+};
 use sip_stack::auth::Algorithm;
 use sip_stack::endpoint::Alive;
 use sip_stack::flow::{Flow, Transport};
@@ -167,6 +170,13 @@ fn settings() -> Settings {
         max_conferences: 100,
         max_conferences_per_creator: 100,
         max_members: 50,
+        empty_grace: Duration::from_secs(10),
+        unused: Duration::from_secs(24 * 3600),
+        gone: Duration::from_secs(24 * 3600),
+        visibility: Visibility::Public,
+        guests_create: true,
+        invite: InvitePolicy::Members,
+        factory_answer: FactoryAnswer::Auto,
         max_calls: 1000,
         protection: Protection::default(),
         mixer_timeout: Duration::from_secs(5),
