@@ -34,7 +34,11 @@ pub struct Record {
     pub by: Option<Person>,
     /// To whom it was done.
     pub whom: Option<Person>,
-    /// More about it in one line: the subject, why somebody left, what was written in the chat.
+    /// With which device: [`MemberView::id`](super::conference::MemberView::id). Joined and left of the
+    /// same device belong together.
+    pub member: Option<String>,
+    /// More about it in one line: the subject, the program somebody came with, why somebody left, what
+    /// was written in the chat.
     pub detail: String,
 }
 
@@ -46,7 +50,7 @@ pub enum RecordKind {
     Created,
     /// Subject, times, PIN or visibility were changed.
     Changed,
-    /// Somebody came in.
+    /// Somebody came in; the detail names the program.
     Joined,
     /// Somebody left; the detail says how.
     Left,
@@ -88,6 +92,7 @@ impl Record {
             kind,
             by: None,
             whom: None,
+            member: None,
             detail: String::new(),
         }
     }
@@ -95,6 +100,12 @@ impl Record {
     /// Who did it.
     pub(crate) fn by(mut self, person: Person) -> Self {
         self.by = Some(person);
+        self
+    }
+
+    /// With which device.
+    pub(crate) fn member(mut self, leg: impl Into<String>) -> Self {
+        self.member = Some(leg.into());
         self
     }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::account::AccountCommand;
+use super::history::HistoryArguments;
+use super::token::TokenCommand;
 
 /// SIP registrar and conference focus of Parley.
 ///
@@ -34,6 +36,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: AccountCommand,
     },
+    /// Tokens of the HTTP interface: add, list, remove. The service may be running.
+    #[command(after_help = TOKEN_HELP)]
+    Token {
+        /// What to do with tokens.
+        #[command(subcommand)]
+        command: TokenCommand,
+    },
+    /// What has happened in conferences: who came and left, what moderators did, chat.
+    #[command(after_help = HISTORY_HELP)]
+    History(HistoryArguments),
     /// Why somebody is not heard or seen; asks the running service.
     #[command(after_help = DOCTOR_HELP)]
     Doctor {
@@ -52,6 +64,12 @@ What to dial:
 Accounts:
   sip-registrar account add alice                   asks for a password
   sip-registrar account --help
+
+Who was in the conference NAME, and what happened there:
+  sip-registrar history NAME --since 2h
+
+Programs and the web page on http://127.0.0.1:8060/ that change something need a token:
+  sip-registrar token add page --scope meetings:read,meetings:write,history
 
 Somebody is not heard or seen:
   sip-registrar doctor NAME                         says why, for everybody in the conference NAME
@@ -72,6 +90,26 @@ Examples:
 
 Lines that begin with ! say what is wrong. The media of two-party calls does not pass the mixer: nothing is known
 about it here.";
+
+const TOKEN_HELP: &str = "\
+Examples:
+  sip-registrar token add page --scope meetings:read,meetings:write,history
+  sip-registrar token add prometheus --scope metrics
+  curl -H \"Authorization: Bearer $TOKEN\" http://127.0.0.1:8060/api/v1/meetings
+  sip-registrar token list
+  sip-registrar token remove page
+
+Scopes: meetings:read, meetings:write, accounts, history, metrics. A running registrar knows within a second.";
+
+const HISTORY_HELP: &str = "\
+Examples:
+  sip-registrar history                                 the latest 1000 records of all conferences
+  sip-registrar history standup --since 2h
+  sip-registrar history --since 2026-11-22 --until 2026-11-23 --kind joined,left --json
+  sip-registrar history --person alice --limit 20
+  sip-registrar history --cdr --since 1d >> calls.jsonl
+
+Times of the table are local (TZ). A \"?\" stands behind who did not prove who they are.";
 
 const ACCOUNT_HELP: &str = "\
 Examples:

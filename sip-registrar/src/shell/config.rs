@@ -13,7 +13,7 @@ use sip_stack::auth::Algorithm;
 use sip_stack::message::Host;
 
 use super::account::check_user;
-use super::store::{Place, StoreError};
+use super::store::{Place, Retention, StoreError};
 
 /// Everything the file may say. `--print-config` prints [`TEMPLATE`], which documents each key.
 #[derive(Debug, Clone, PartialEq, Deserialize, Default)]
@@ -126,16 +126,24 @@ pub(crate) struct Http {
 }
 
 /// `[store]`
-#[derive(Debug, Clone, PartialEq, Deserialize, Default)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Store {
     pub(crate) path: String,
+    pub(crate) keep_history: u32,
+    pub(crate) keep_chat: u32,
 }
 
 impl Store {
     /// Where the database is.
     pub(crate) fn place(&self) -> Result<Place, StoreError> {
         Place::of(&self.path, |name| std::env::var(name).ok())
+    }
+
+    /// How long the history is kept.
+    pub(crate) fn retention(&self) -> Retention {
+        let days = |days: u32| (days > 0).then(|| Duration::from_secs(u64::from(days) * 86_400));
+        Retention { all: days(self.keep_history), chat: days(self.keep_chat) }
     }
 }
 
@@ -247,6 +255,12 @@ impl Default for ProtectionRules {
             ban: 600,
             max_sources: 20_000,
         }
+    }
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Store { path: String::new(), keep_history: 90, keep_chat: 30 }
     }
 }
 
@@ -475,6 +489,8 @@ mod tests {
             "ha1_sha512_256",
             "ha1_md5",
             "path",
+            "keep_history",
+            "keep_chat",
             "trusted",
             "rate",
             "burst",

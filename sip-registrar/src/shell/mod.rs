@@ -6,10 +6,13 @@ mod cli;
 mod config;
 mod descriptors;
 mod doctor;
+mod history;
 mod http;
 mod mixer;
+mod moment;
 mod run;
 mod store;
+mod token;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -35,6 +38,8 @@ pub(crate) fn main() -> ExitCode {
     let done = config.and_then(|config| match arguments.command {
         None => run::run(config),
         Some(Command::Account { command }) => account::run(&config, command),
+        Some(Command::Token { command }) => token::run(&config, command),
+        Some(Command::History(arguments)) => history::run(&config, arguments),
         Some(Command::Doctor { patient }) => doctor::ask(&config, &patient),
     });
     match done {

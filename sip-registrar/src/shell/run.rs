@@ -16,7 +16,7 @@ use crate::shell::config::Config;
 use crate::shell::descriptors;
 use crate::shell::http::{self, Board, Numbers, Question};
 use crate::shell::mixer::Mixer;
-use crate::shell::store::{AccountRow, Database, Keeper};
+use crate::shell::store::{AccountRow, Database, Keeper, Kept};
 
 /// How long the last calls may take to end after SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -64,9 +64,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         registrar.restore(now, user, binding);
     }
     let (changes, accounts_changed) = mpsc::channel(1);
-    let keeper = Keeper::start(database, lock, move |rows| {
+    let keeper = Keeper::start(database, lock, config.store.retention(), move |kept: Kept| {
         // Fails only when the loop has ended.
-        let _ = changes.blocking_send(rows);
+        let _ = changes.blocking_send(kept.accounts);
     })?;
 
     let (inputs, from_mixer) = mpsc::channel(MIXER_QUEUE);

@@ -35,7 +35,7 @@ impl Registrar {
         }
         if member.joined {
             self.counters.leaves += 1;
-            self.record(left.by(member.person()).detail(why));
+            self.record(left.by(member.person()).member(&member.leg).detail(why));
             tracing::info!(
                 conference = %name, member = %member.display_name, who = %member.identity,
                 why, members = present, "leave"
@@ -166,11 +166,13 @@ impl Registrar {
         let at = self.clock.unix(now);
         member.since = Some(at);
         let (person, identity) = (member.person(), member.identity.clone());
+        let (leg, program) = (member.leg.clone(), member.provenance.user_agent().to_owned());
         self.counters.joins += 1;
         tracing::info!(
             conference = %name, member = %person.name, who = %identity, members = focus.present(), "join"
         );
-        let joined = Record::new(at, focus, RecordKind::Joined).by(person);
+        let joined = Record::new(at, focus, RecordKind::Joined);
+        let joined = joined.by(person).member(leg).detail(program);
         self.record(joined);
     }
 }

@@ -6,11 +6,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, params};
-use sip_registrar::{StoreCommand, StoredBinding};
+use sip_registrar::{ConferenceName, Meeting, StoreCommand, StoredBinding};
 
+use super::calls::{self, CallRecord};
+use super::history::{self, HistoryQuery, Numbered, Retention};
 use super::rows::{AccountRow, read_binding};
 use super::schema::{self, Found};
-use super::{Place, StoreError, history, meetings};
+use super::tokens::{self, TokenRow};
+use super::{Place, StoreError, meetings};
 
 /// How long a command waits while another process writes.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -141,6 +144,53 @@ impl Database {
         rows().map_err(|error| self.failed(error))
     }
 
+    /// The conferences that outlive a restart, by name.
+    pub(crate) fn meetings(&self) -> Result<Vec<Meeting>, StoreError> {
+        meetings::all(&self.connection).map_err(|error| self.failed(error))
+    }
+
+    /// The names of cancelled conferences, each with the time since 1970 until which it is gone.
+    pub(crate) fn gone(&self) -> Result<Vec<(ConferenceName, Duration)>, StoreError> {
+        meetings::all_gone(&self.connection).map_err(|error| self.failed(error))
+    }
+
+    /// The latest records of the history that match, the latest first, each with its id.
+    pub(crate) fn history(&self, query: &HistoryQuery) -> Result<Vec<Numbered>, StoreError> {
+        history::query(&self.connection, query).map_err(|error| self.failed(error))
+    }
+
+    /// The memberships that ended in this time, the first to end first; of one conference, or of all.
+    pub(crate) fn calls(
+        &self,
+        conference: Option<&str>,
+        since: Duration,
+        until: Duration,
+    ) -> Result<Vec<CallRecord>, StoreError> {
+        calls::query(&self.connection, conference, since, until).map_err(|error| self.failed(error))
+    }
+
+    /// Throws away what is not to be kept any longer; returns how many records that were.
+    pub(crate) fn prune(&mut self, now: Duration, keep: Retention) -> Result<usize, StoreError> {
+        let pruned = meetings::prune_gone(&self.connection, now)
+            .and_then(|_| history::prune(&mut self.connection, now, keep));
+        pruned.map_err(|error| self.failed(error))
+    }
+
+    /// All tokens by name.
+    pub(crate) fn tokens(&self) -> Result<Vec<TokenRow>, StoreError> {
+        tokens::all(&self.connection).map_err(|error| self.failed(error))
+    }
+
+    /// Adds a token; false if there is one of this name.
+    pub(crate) fn add_token(&self, token: &TokenRow) -> Result<bool, StoreError> {
+        tokens::add(&self.connection, token).map_err(|error| self.failed(error))
+    }
+
+    /// Removes a token; false if there is none of this name.
+    pub(crate) fn remove_token(&self, name: &str) -> Result<bool, StoreError> {
+        tokens::remove(&self.connection, name).map_err(|error| self.failed(error))
+    }
+
     /// Carries out commands in one transaction: all, or on an error none.
     pub(crate) fn write(&mut self, commands: &[StoreCommand]) -> Result<(), StoreError> {
         let write = |connection: &mut Connection| {
@@ -167,6 +217,11 @@ impl Database {
     pub(crate) fn foreign_changes(&self) -> Result<i64, StoreError> {
         let version = self.connection.pragma_query_value(None, "data_version", |row| row.get(0));
         version.map_err(|error| self.failed(error))
+    }
+
+    #[cfg(test)]
+    pub(super) fn execute(&self, sql: &str) -> rusqlite::Result<()> {
+        self.connection.execute_batch(sql)
     }
 
     fn failed(&self, error: rusqlite::Error) -> StoreError {

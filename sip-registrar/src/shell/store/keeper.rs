@@ -1,15 +1,17 @@
-//! The thread that writes what the core wants kept, and notices what other processes change.
+//! The thread that owns the database while the service runs: it writes what the core wants kept, answers
+//! what HTTP asks, throws away what is old, and notices what other processes change.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use sip_registrar::{ConferenceName, StoreCommand};
+use sip_registrar::{ConferenceName, RecordKind, StoreCommand};
+use tokio::sync::oneshot;
 
-use super::{AccountRow, Database, StoreError};
+use super::{AccountRow, Database, Retention, StoreError, TokenRow};
 
 /// How often it looks for changes of accounts by another process.
 const POLL: Duration = Duration::from_millis(500);
@@ -23,6 +25,21 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Every so many failures in a row one is logged, after the first.
 const LOG_EVERY: u64 = 60;
+
+/// How often it looks for records that are too old.
+const PRUNE: Duration = Duration::from_secs(3600);
+
+/// The most questions that wait. HTTP has as many connections.
+const MAX_QUESTIONS: usize = 64;
+
+/// What other processes, or questions that change something, may have changed.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    /// All accounts.
+    pub(crate) accounts: Vec<AccountRow>,
+    /// All tokens.
+    pub(crate) tokens: Vec<TokenRow>,
+}
 
 /// A handle on the thread. Dropping it writes what is left and waits for that.
 #[derive(Debug)]
@@ -43,15 +60,39 @@ pub(crate) struct KeeperNumbers {
     pub(crate) failing: bool,
     /// Accounts and conferences whose state waits to be written.
     pub(crate) waiting: usize,
+    /// Records of the history written.
+    pub(crate) records: u64,
+    /// Lines of chat among them.
+    pub(crate) chat_lines: u64,
 }
 
-#[derive(Debug, Default)]
+/// A door to the thread for those who want to know or change something.
+#[derive(Debug, Clone)]
+pub(crate) struct Desk(Arc<Shared>);
+
+/// The store cannot answer now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unanswered;
+
+/// What is done with the database, and then how the asker is told.
+type Question = Box<dyn FnOnce(&mut Database) -> Telling + Send>;
+type Telling = Box<dyn FnOnce() + Send>;
+
+#[derive(Default)]
 struct Shared {
     pending: Mutex<Pending>,
     wake: Condvar,
     writes: AtomicU64,
     failures: AtomicU64,
+    records: AtomicU64,
+    chat_lines: AtomicU64,
     failing: AtomicBool,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
 }
 
 /// The most records of the history that wait for a disk that does not write. What is more is lost, and
@@ -60,10 +101,13 @@ const MAX_RECORDS: usize = 100_000;
 
 /// What is to be written. A newer command replaces an older one about the same thing, so there are
 /// never more than accounts and conferences, however long the disk takes.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Pending {
     states: BTreeMap<Subject, StoreCommand>,
     records: VecDeque<StoreCommand>,
+    questions: Vec<Question>,
+    /// One of the questions may change accounts or tokens.
+    changes: bool,
     stop: bool,
 }
 
@@ -90,23 +134,30 @@ impl Subject {
 
 impl Pending {
     fn is_empty(&self) -> bool {
-        self.states.is_empty() && self.records.is_empty()
+        self.states.is_empty() && self.records.is_empty() && self.questions.is_empty()
     }
 }
 
 impl Keeper {
-    /// Starts the thread. `accounts_changed` is called on it with all accounts whenever another
-    /// process has changed the database.
+    /// Starts the thread. `changed` is called on it with what may have been changed by another process,
+    /// or by a question.
     pub(crate) fn start(
         database: Database,
         lock: Option<File>,
-        accounts_changed: impl Fn(Vec<AccountRow>) + Send + 'static,
+        retention: Retention,
+        changed: impl Fn(Kept) + Send + 'static,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
-        let work = Work { database, shared: Arc::clone(&shared), failed_in_a_row: 0 };
+        let work = Work {
+            database,
+            shared: Arc::clone(&shared),
+            retention,
+            prune: Instant::now(),
+            failed_in_a_row: 0,
+        };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
-            .spawn(move || work.run(&accounts_changed))?;
+            .spawn(move || work.run(&changed))?;
         Ok(Keeper { shared, thread: Some(thread), _lock: lock })
     }
 
@@ -122,6 +173,11 @@ impl Keeper {
         self.shared.wake.notify_one();
     }
 
+    /// A door to the thread.
+    pub(crate) fn desk(&self) -> Desk {
+        Desk(Arc::clone(&self.shared))
+    }
+
     /// The numbers of now.
     pub(crate) fn numbers(&self) -> KeeperNumbers {
         KeeperNumbers {
@@ -129,6 +185,8 @@ impl Keeper {
             failures: self.shared.failures.load(Ordering::Relaxed),
             failing: self.shared.failing.load(Ordering::Relaxed),
             waiting: self.shared.pending().states.len(),
+            records: self.shared.records.load(Ordering::Relaxed),
+            chat_lines: self.shared.chat_lines.load(Ordering::Relaxed),
         }
     }
 }
@@ -143,22 +201,83 @@ impl Drop for Keeper {
     }
 }
 
+impl Desk {
+    /// Asks something. Everything that was to be kept before is there when it is looked up.
+    pub(crate) async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Database) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        self.put(question, false).await
+    }
+
+    /// Changes accounts or tokens. When it returns, the service has been told of the change.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Database) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Unanswered> {
+        self.put(question, true).await
+    }
+
+    async fn put<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&mut Database) -> Result<T, StoreError> + Send + 'static,
+        changes: bool,
+    ) -> Result<T, Unanswered> {
+        let (sender, answer) = oneshot::channel();
+        let question: Question = Box::new(move |database| {
+            let found = question(database);
+            // Who asked may have gone: that is no failure.
+            Box::new(move || drop(sender.send(found)))
+        });
+        {
+            let mut pending = self.0.pending();
+            if pending.questions.len() >= MAX_QUESTIONS {
+                return Err(Unanswered);
+            }
+            pending.questions.push(question);
+            pending.changes |= changes;
+        }
+        self.0.wake.notify_one();
+        match answer.await {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) => {
+                tracing::error!("the store could not answer: {error}");
+                Err(Unanswered)
+            }
+            Err(_) => Err(Unanswered),
+        }
+    }
+}
+
+/// What there is to do at once.
+struct Tasks {
+    commands: Vec<StoreCommand>,
+    questions: Vec<Question>,
+    changes: bool,
+    stop: bool,
+}
+
 impl Shared {
     fn pending(&self) -> MutexGuard<'_, Pending> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there is something to do, or it is time to look around. Returns what to write and
-    /// whether to stop after it.
-    fn next(&self) -> (Vec<StoreCommand>, bool) {
+    /// Waits until there is something to do, or it is time to look around.
+    fn next(&self) -> Tasks {
         let idle = |pending: &mut Pending| pending.is_empty() && !pending.stop;
         let waited = self.wake.wait_timeout_while(self.pending(), POLL, idle);
         let (pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        let gathered = self.wake.wait_timeout_while(pending, GATHER, |pending| !pending.stop);
+        let calm = |pending: &mut Pending| !pending.stop && pending.questions.is_empty();
+        let gathered = self.wake.wait_timeout_while(pending, GATHER, calm);
         let (mut pending, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         let states = std::mem::take(&mut pending.states).into_values();
         let records = std::mem::take(&mut pending.records);
-        (states.chain(records).collect(), pending.stop)
+        Tasks {
+            commands: states.chain(records).collect(),
+            questions: std::mem::take(&mut pending.questions),
+            changes: std::mem::take(&mut pending.changes),
+            stop: pending.stop,
+        }
     }
 
     /// Takes back what could not be written, unless something newer has come.
@@ -180,17 +299,28 @@ impl Shared {
 struct Work {
     database: Database,
     shared: Arc<Shared>,
+    retention: Retention,
+    /// When to look for old records again.
+    prune: Instant,
     failed_in_a_row: u64,
 }
 
 impl Work {
-    fn run(mut self, accounts_changed: &impl Fn(Vec<AccountRow>)) {
+    fn run(mut self, changed: &impl Fn(Kept)) {
         let mut seen = None;
         loop {
-            let (commands, stop) = self.shared.next();
+            let Tasks { commands, questions, changes, stop } = self.shared.next();
             let written = self.write(commands);
-            let looked = self.look_around(&mut seen, accounts_changed);
-            match written.and(looked) {
+            let ask = |question: Question| question(&mut self.database);
+            let tellings: Vec<Telling> = questions.into_iter().map(ask).collect();
+            if changes {
+                seen = None;
+            }
+            let looked = self.look_around(&mut seen, changed);
+            // After the service knows of the change.
+            tellings.into_iter().for_each(|tell| tell());
+            let pruned = self.prune();
+            match written.and(looked).and(pruned) {
                 Ok(()) => self.failed_in_a_row = 0,
                 Err(error) => self.complain(&error),
             }
@@ -208,10 +338,19 @@ impl Work {
         if commands.is_empty() {
             return Ok(());
         }
+        let kind = |command: &StoreCommand| match command {
+            StoreCommand::Record(record) => Some(record.kind),
+            _ => None,
+        };
+        let kinds: Vec<RecordKind> = commands.iter().filter_map(kind).collect();
+        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
+        let chat = kinds.iter().filter(|kind| **kind == RecordKind::Chat).count();
         let written = self.database.write(&commands);
         match &written {
             Ok(()) => {
                 self.shared.writes.fetch_add(1, Ordering::Relaxed);
+                self.shared.records.fetch_add(count(kinds.len()), Ordering::Relaxed);
+                self.shared.chat_lines.fetch_add(count(chat), Ordering::Relaxed);
             }
             Err(_) => self.shared.put_back(commands),
         }
@@ -221,21 +360,38 @@ impl Work {
     fn look_around(
         &self,
         seen: &mut Option<i64>,
-        accounts_changed: &impl Fn(Vec<AccountRow>),
+        changed: &impl Fn(Kept),
     ) -> Result<(), StoreError> {
         let changes = self.database.foreign_changes()?;
         if *seen != Some(changes) {
             // Also the first time: something may have changed since the accounts were read.
-            accounts_changed(self.database.accounts()?);
+            let (accounts, tokens) = (self.database.accounts()?, self.database.tokens()?);
+            changed(Kept { accounts, tokens });
             *seen = Some(changes);
         }
+        Ok(())
+    }
+
+    /// Throws away what is old, now and then.
+    fn prune(&mut self) -> Result<(), StoreError> {
+        if Instant::now() < self.prune {
+            return Ok(());
+        }
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let pruned = self.database.prune(now, self.retention)?;
+        if pruned > 0 {
+            tracing::info!(records = pruned, "old records of the history thrown away");
+        }
+        self.prune = Instant::now() + PRUNE;
         Ok(())
     }
 
     fn complain(&mut self, error: &StoreError) {
         self.shared.failures.fetch_add(1, Ordering::Relaxed);
         if self.failed_in_a_row.is_multiple_of(LOG_EVERY) {
-            tracing::error!("the store fails, registrations would not survive a restart: {error}");
+            tracing::error!(
+                "the store fails, registrations and records would not survive a restart: {error}"
+            );
         }
         self.failed_in_a_row += 1;
     }

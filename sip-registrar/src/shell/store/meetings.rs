@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use rusqlite::{Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 use sip_registrar::{ConferenceName, Meeting};
+
+use super::rows::unsigned;
 
 /// Keeps what was agreed about a conference.
 pub(super) fn put(transaction: &Transaction<'_>, meeting: &Meeting) -> rusqlite::Result<()> {
@@ -38,4 +40,39 @@ pub(super) fn gone(
         .prepare_cached("INSERT INTO gone (name, until) VALUES (?1, ?2)")?
         .execute(params![name.as_str(), i64::try_from(until.as_secs()).unwrap_or(i64::MAX)])?;
     Ok(())
+}
+
+/// All conferences that are kept, by name. One that cannot be understood is left out with a warning:
+/// it must not keep the others from coming back.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<Meeting>> {
+    let mut statement =
+        connection.prepare_cached("SELECT name, agreed FROM meetings ORDER BY name")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let mut meetings = Vec::new();
+    for row in rows {
+        let (name, agreed): (String, String) = row?;
+        match serde_json::from_str(&agreed) {
+            Ok(meeting) => meetings.push(meeting),
+            Err(error) => tracing::warn!(conference = ?name, %error, "kept, but not understood"),
+        }
+    }
+    Ok(meetings)
+}
+
+/// The names of cancelled conferences, each with the time since 1970 until which it is gone.
+pub(super) fn all_gone(
+    connection: &Connection,
+) -> rusqlite::Result<Vec<(ConferenceName, Duration)>> {
+    let mut statement = connection.prepare_cached("SELECT name, until FROM gone ORDER BY name")?;
+    let rows = statement.query_map([], |row| {
+        Ok((row.get::<_, String>(0)?, Duration::from_secs(unsigned(row, 1)?)))
+    })?;
+    let named = |(name, until): (String, Duration)| Some((ConferenceName::parse(&name)?, until));
+    rows.filter_map(|row| row.map(named).transpose()).collect()
+}
+
+/// Forgets that conferences were cancelled which nobody needs to be told any more.
+pub(super) fn prune_gone(connection: &Connection, now: Duration) -> rusqlite::Result<usize> {
+    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+    connection.prepare_cached("DELETE FROM gone WHERE until <= ?1")?.execute([now])
 }

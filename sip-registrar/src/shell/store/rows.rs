@@ -92,10 +92,11 @@ pub(super) fn read_binding(row: &Row<'_>) -> rusqlite::Result<(String, StoredBin
 }
 
 /// SQLite's integers have a sign.
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     u64::try_from(row.get::<_, i64>(column)?).map_err(|_| unreadable(column))
 }
 
-fn unreadable(column: usize) -> rusqlite::Error {
+/// A value that is not what we write.
+pub(super) fn unreadable(column: usize) -> rusqlite::Error {
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, "cannot be read".into())
 }

@@ -59,6 +59,33 @@ const STEPS: &[&str] = &[
     CREATE INDEX records_by_name ON records (name, at);
     CREATE INDEX records_by_time ON records (at);
 ",
+    "
+    ALTER TABLE records ADD COLUMN member TEXT; -- the device: joined and left of one belong together
+    CREATE INDEX records_by_meeting ON records (meeting, member);
+    CREATE TABLE retention (            -- what happened before may be forgotten
+        what TEXT PRIMARY KEY,
+        before INTEGER NOT NULL         -- milliseconds since 1970
+    ) STRICT;
+    INSERT INTO retention VALUES ('all', 0), ('chat', 0);
+    CREATE TRIGGER records_never_change BEFORE UPDATE ON records BEGIN
+        SELECT RAISE(ABORT, 'the history is never changed');
+    END;
+    CREATE TRIGGER records_are_added_once BEFORE INSERT ON records
+        WHEN EXISTS (SELECT 1 FROM records WHERE id = NEW.id) BEGIN
+        SELECT RAISE(ABORT, 'the history is never changed');
+    END;
+    CREATE TRIGGER records_stay BEFORE DELETE ON records
+        WHEN OLD.at >= (SELECT max(before) FROM retention
+                        WHERE what = 'all' OR what = OLD.kind) BEGIN
+        SELECT RAISE(ABORT, 'the history is only forgotten when it is old');
+    END;
+    CREATE TABLE tokens (               -- who may use the HTTP interface
+        name TEXT PRIMARY KEY,
+        hash TEXT NOT NULL,             -- SHA-256 of the token, which is random
+        scopes TEXT NOT NULL,           -- with blanks between
+        created INTEGER NOT NULL        -- seconds since 1970
+    ) STRICT;
+",
 ];
 
 /// The schema this program works with.
