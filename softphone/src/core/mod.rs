@@ -1,10 +1,15 @@
 //! The call as plain values: no clock, no sockets, no devices.
 
 pub mod call;
+pub mod errand;
+pub mod exchange;
 pub mod liveness;
+pub mod order;
 pub mod outcome;
 pub mod participants;
 pub mod phone;
 pub mod registration;
 pub mod report;
+pub mod sipfrag;
+pub mod subscription;
 pub mod tiles;

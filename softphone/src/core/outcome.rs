@@ -36,7 +36,7 @@ pub enum Outcome {
     NotAcceptable {
         /// Final status code.
         status: u16,
-        /// Reason phrase, or the `Warning` text when there was one.
+        /// Reason phrase of the response.
         phrase: String,
     },
     /// The service is there but cannot take the call now (503).
@@ -70,7 +70,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The outcome a final response to INVITE or REGISTER stands for.
+    /// The outcome a final response to a request stands for. The text of a Warning says more than the
+    /// phrase and takes its place.
     #[must_use]
     pub fn from_status(
         status: u16,
@@ -78,14 +79,12 @@ impl Outcome {
         warning: Option<&str>,
         retry_after: Option<u32>,
     ) -> Self {
-        let phrase = if phrase.is_empty() { "no reason given" } else { phrase }.to_owned();
+        let phrase = if phrase.is_empty() { "no reason given" } else { phrase };
+        let phrase = warning.unwrap_or(phrase).to_owned();
         match status {
             401 | 403 | 407 => Self::Refused { status, phrase },
             404 | 410 | 484 | 604 => Self::NotFound { status, phrase },
-            415 | 488 | 606 => {
-                let phrase = warning.map_or(phrase, str::to_owned);
-                Self::NotAcceptable { status, phrase }
-            }
+            415 | 488 | 606 => Self::NotAcceptable { status, phrase },
             503 => Self::Unavailable { phrase, retry_after },
             408 => Self::Unreachable(format!("no answer in time ({status} {phrase})")),
             486 | 600 | 603 => Self::Busy { status, phrase },
@@ -163,6 +162,9 @@ impl fmt::Display for Outcome {
             Self::Refused { status, phrase } => {
                 write!(f, "user name or password wrong or missing ({status} {phrase})")
             }
+            Self::NotFound { status: 410, phrase } => {
+                write!(f, "the conference is over or was cancelled (410 {phrase})")
+            }
             Self::NotFound { status, phrase } => {
                 write!(f, "no such conference or user ({status} {phrase})")
             }
@@ -181,6 +183,12 @@ impl fmt::Display for Outcome {
             Self::Lost(what) => write!(f, "the call was lost: {what}"),
         }
     }
+}
+
+/// The text of a Warning value, `code agent "text"` (RFC 3261 §20.43).
+pub(crate) fn warning_text(value: &str) -> Option<&str> {
+    let text = value.splitn(3, ' ').nth(2)?.trim().trim_matches('"');
+    (!text.is_empty()).then_some(text)
 }
 
 #[cfg(test)]
@@ -211,9 +219,11 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_says_more_than_the_phrase_of_488() {
+    fn a_warning_says_more_than_the_phrase() {
         let outcome = Outcome::from_status(488, "Not Acceptable Here", Some("no codec"), None);
         assert_eq!(outcome.to_string(), "no common audio or video (488 no codec)");
+        let outcome = Outcome::from_status(403, "Forbidden", Some("only moderators"), None);
+        assert_eq!(outcome.to_string(), "not allowed (403 only moderators)");
     }
 
     #[test]

@@ -17,7 +17,9 @@ mod reliable;
 mod routes;
 mod session_timer;
 mod state;
+mod subscriber;
 
 pub(crate) use call::{Call, CallTimer, Calls, Stage};
 pub use id::DialogId;
 pub use notifier::Notifier;
+pub use subscriber::{Order, Subscriber};

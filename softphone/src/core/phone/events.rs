@@ -11,7 +11,7 @@ use sip_stack::message::{Method, Reason, Request, Response};
 use super::{Event, MAX_REDIRECTS, Phone, State};
 use crate::core::call::DescriptionError;
 use crate::core::liveness::Liveness;
-use crate::core::outcome::Outcome;
+use crate::core::outcome::{Outcome, warning_text};
 use crate::core::registration::Change;
 
 impl Phone {
@@ -201,12 +201,6 @@ fn description(body: Option<Bytes>) -> String {
 
 fn text(body: &Bytes) -> std::borrow::Cow<'_, str> {
     String::from_utf8_lossy(body)
-}
-
-/// The text of a Warning value, `code agent "text"` (RFC 3261 §20.43).
-fn warning_text(value: &str) -> Option<&str> {
-    let text = value.splitn(3, ' ').nth(2)?.trim().trim_matches('"');
-    (!text.is_empty()).then_some(text)
 }
 
 fn remote(reason: Option<&Reason>) -> Outcome {
