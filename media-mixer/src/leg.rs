@@ -13,9 +13,11 @@ use sdp::{MediaKind, SessionDescription};
 use crate::audio::claim::Claim;
 use crate::audio::inlet::AudioInlet;
 use crate::audio::outlet::AudioOutlet;
+use crate::audio::prompter::Prompter;
 use crate::audio::speakers::Level;
 use crate::follow::{Follow, Followed};
 use crate::io::PortId;
+use crate::meter::Meter;
 use crate::output::Outbox;
 use crate::transport::{Identity, PortGrant, Transport};
 use crate::video::{SyncPoint, VideoLine};
@@ -42,6 +44,12 @@ pub(crate) struct Leg {
     pub(crate) silence_told: Option<Instant>,
     /// When the log was last told that its media does not flow.
     pub(crate) told_of: Option<Instant>,
+    /// By the focus.
+    pub(crate) muted: bool,
+    /// Apart from all others.
+    pub(crate) lobby: bool,
+    /// Speaks to it, while there is something to be said.
+    pub(crate) prompter: Option<Box<Prompter>>,
     /// By m-line.
     pub(crate) lines: Vec<LegLine>,
     pub(crate) pending: Option<PendingOffer>,
@@ -68,12 +76,23 @@ impl LegLine {
 pub(crate) struct Line {
     pub(crate) transport: Transport,
     pub(crate) medium: Medium,
+    pub(crate) meter: Meter,
 }
 
 #[derive(Debug)]
 pub(crate) enum Medium {
     Audio(Box<AudioLine>),
     Video(Box<VideoLine>),
+}
+
+impl Medium {
+    /// As SDP calls it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Audio(_) => "audio",
+            Self::Video(_) => "video",
+        }
+    }
 }
 
 /// Both sides of an m=audio line.
@@ -89,6 +108,14 @@ pub(crate) struct AudioLine {
     pub(crate) level: Level,
     /// The SSRC that others see as CSRC.
     pub(crate) public: Ssrc,
+}
+
+/// What it takes to send a leg its sound.
+pub(crate) struct AudioSide<'a> {
+    pub(crate) transport: &'a mut Transport,
+    pub(crate) line: &'a mut AudioLine,
+    pub(crate) prompter: &'a mut Option<Box<Prompter>>,
+    pub(crate) lobby: bool,
 }
 
 /// An offer of ours that waits for its answer.
@@ -142,6 +169,17 @@ impl Line {
         }
     }
 
+    /// What the member says about how it receives us.
+    pub(crate) fn reported(&mut self, events: &[RtcpEvent]) {
+        for event in events {
+            if let RtcpEvent::Report { block, .. } = event
+                && block.ssrc == self.transport.ssrc()
+            {
+                self.meter.reported(block.fraction_lost);
+            }
+        }
+    }
+
     /// Whether it carries this kind of medium.
     pub(crate) fn carries(&self, kind: &MediaKind) -> bool {
         match &self.medium {
@@ -173,6 +211,11 @@ impl Line {
 }
 
 impl Leg {
+    /// Whether the others may hear it.
+    pub(crate) fn is_heard(&self) -> bool {
+        !self.muted && !self.lobby
+    }
+
     /// The line in use at this index.
     pub(crate) fn line(&self, index: usize) -> Option<&Line> {
         self.lines.get(index)?.live.as_ref()
@@ -199,6 +242,14 @@ impl Leg {
     /// The audio line in use; there is at most one.
     pub(crate) fn audio_mut(&mut self) -> Option<(&mut Transport, &mut AudioLine)> {
         self.lines.iter_mut().find_map(|line| line.live.as_mut()?.audio_mut())
+    }
+
+    /// The audio line in use, and who speaks to the member besides.
+    pub(crate) fn audio_and_prompter(&mut self) -> Option<AudioSide<'_>> {
+        let Self { lines, prompter, lobby, .. } = self;
+        let (transport, line) =
+            lines.iter_mut().find_map(|line| line.live.as_mut()?.audio_mut())?;
+        Some(AudioSide { transport, line, prompter, lobby: *lobby })
     }
 
     /// Whether an open offer of ours holds a port for the RTCP of this line.

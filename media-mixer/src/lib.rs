@@ -15,6 +15,7 @@ mod io;
 mod join;
 mod ledger;
 mod leg;
+mod meter;
 mod output;
 mod random;
 mod settings;
@@ -25,6 +26,7 @@ mod transport;
 mod video;
 
 pub use address::{Addresses, Family};
+pub use audio::prompts::Prompts;
 pub use conference::{Conference, NewLeg};
 pub use doctor::{LineFacts, Seen, diagnose, is_alarming};
 pub use io::{Datagram, PortId, Transmit};

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::address::Addresses;
+use crate::audio::prompts::Prompts;
 
 /// The most voices one packet can name as contributing sources (RFC 3550 §5.1), so the most we mix.
 pub const MAX_VOICES: usize = 15;
@@ -24,4 +25,6 @@ pub struct Settings {
     pub opus_complexity: u8,
     /// How long a leg may send neither RTP nor RTCP until it is reported.
     pub silence: Duration,
+    /// What is spoken to single legs.
+    pub prompts: Prompts,
 }

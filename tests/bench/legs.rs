@@ -78,6 +78,7 @@ pub fn join(
             display_name: leg.to_owned(),
             offer: Some(sdp),
             signalled_from: Some([127, 0, 0, 1].into()),
+            lobby: false,
         }))?
         .context("an answer")?;
     let ports = answer

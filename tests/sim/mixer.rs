@@ -6,7 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use media_mixer::{
-    Addresses, Conference, Event, NewLeg, Output, Plan, PortGrant, PortId, PortNeed, Settings,
+    Addresses, Conference, Event, NewLeg, Output, Plan, PortGrant, PortId, PortNeed, Prompts,
+    Settings,
 };
 use mixer_control::{LegRef, MixerError, MixerEvent, MixerReply, MixerRequest};
 use rtp_session::NtpClock;
@@ -78,6 +79,7 @@ impl Mixer {
             voices: 8,
             opus_bitrate: 32_000,
             opus_complexity: 0,
+            prompts: Prompts::built_in(),
             silence: secs(60),
         };
         Self {
@@ -112,6 +114,8 @@ impl Mixer {
                 MixerEvent::LegSilent(_) => "LEG-SILENT",
                 MixerEvent::ConferenceFailed(_) => "CONFERENCE-FAILED",
                 MixerEvent::ActiveSpeaker(_) => "ACTIVE-SPEAKER",
+                MixerEvent::Digit { .. } => "DIGIT",
+                MixerEvent::Sources { .. } => "SOURCES",
             };
             self.tell(now + CONTROL_LATENCY, Input::MixerEvent(event), what);
         }
@@ -294,6 +298,7 @@ impl Mixer {
                 let new = NewLeg {
                     display_name: join.display_name.clone(),
                     signalled_from: join.signalled_from,
+                    lobby: join.lobby,
                 };
                 let done = room.conference.join(now, new, plan, &ports);
                 self.check(room, &ports, done)
@@ -323,6 +328,12 @@ impl Mixer {
             }
             MixerRequest::RefreshVideo(leg) => {
                 conference.refresh_video(now, &leg.leg).map(|()| None)
+            }
+            MixerRequest::Control { leg, muted, lobby } => {
+                conference.control(now, &leg.leg, *muted, *lobby).map(|()| None)
+            }
+            MixerRequest::Play { leg, prompts } => {
+                conference.play(&leg.leg, prompts).map(|()| None)
             }
         }
     }
@@ -447,5 +458,7 @@ pub fn name_of(request: &MixerRequest) -> &'static str {
         MixerRequest::Leave(_) => "LEAVE",
         MixerRequest::End(_) => "END",
         MixerRequest::RefreshVideo(_) => "REFRESH-VIDEO",
+        MixerRequest::Control { .. } => "CONTROL",
+        MixerRequest::Play { .. } => "PLAY",
     }
 }

@@ -6,7 +6,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response};
 
 use crate::proto::mixer_client::MixerClient;
-use crate::{LegHealth, MixerError, MixerReply, MixerRequest, proto};
+use crate::{LegHealth, LegRef, LegStats, MixerError, MixerReply, MixerRequest, proto};
 
 /// Sends one request and waits for the reply, `deadline` at most; the deadline travels along, so
 /// that the mixer does not work for a focus that has given up. A clone of a client is cheap: call
@@ -33,6 +33,15 @@ pub async fn call(
             done(client.end(timed(conference, deadline)).await?)
         }
         MixerRequest::RefreshVideo(leg) => done(client.refresh_video(timed(leg, deadline)).await?),
+        MixerRequest::Control { leg: LegRef { conference, leg }, muted, lobby } => {
+            let request = proto::ControlRequest { conference, leg, muted, lobby };
+            done(client.control(timed(request, deadline)).await?)
+        }
+        MixerRequest::Play { leg: LegRef { conference, leg }, prompts } => {
+            let prompts = prompts.into_iter().map(|p| proto::Prompt::from(p).into()).collect();
+            let request = proto::PlayRequest { conference, leg, prompts };
+            done(client.play(timed(request, deadline)).await?)
+        }
     }
 }
 
@@ -49,6 +58,20 @@ pub async fn doctor(
     let leg = leg.unwrap_or_default().to_owned();
     let request = proto::DoctorRequest { conference: conference.to_owned(), leg };
     let reply = client.doctor(timed(request, deadline)).await?;
+    Ok(reply.into_inner().legs.into_iter().map(Into::into).collect())
+}
+
+/// Asks for the numbers of all legs of a conference, in order of joining.
+///
+/// # Errors
+/// As [`call()`].
+pub async fn stats(
+    mut client: MixerClient<Channel>,
+    conference: &str,
+    deadline: Duration,
+) -> Result<Vec<LegStats>, MixerError> {
+    let request = proto::ConferenceRef { conference: conference.to_owned() };
+    let reply = client.stats(timed(request, deadline)).await?;
     Ok(reply.into_inner().legs.into_iter().map(Into::into).collect())
 }
 

@@ -55,6 +55,7 @@ impl TryFrom<proto::JoinRequest> for JoinRequest {
             display_name: message.display_name,
             offer: (!message.sdp.is_empty()).then_some(message.sdp),
             signalled_from,
+            lobby: message.lobby,
         })
     }
 }
@@ -68,7 +69,17 @@ impl From<JoinRequest> for proto::JoinRequest {
             display_name: join.display_name,
             sdp: join.offer.unwrap_or_default(),
             signalled_from: join.signalled_from.map(|ip| ip.to_string()).unwrap_or_default(),
+            lobby: join.lobby,
         }
+    }
+}
+
+/// The one character of a digit.
+fn digit(text: &str) -> Result<char, MixerError> {
+    let mut chars = text.chars();
+    match (chars.next(), chars.next()) {
+        (Some(digit @ ('0'..='9' | '*' | '#' | 'A'..='D')), None) => Ok(digit),
+        _ => Err(MixerError::Invalid("a digit is none".to_owned())),
     }
 }
 
@@ -91,6 +102,14 @@ impl TryFrom<proto::Event> for MixerEvent {
             Kind::ActiveSpeaker(speaker) => {
                 Self::ActiveSpeaker(leg_ref(speaker.conference, speaker.leg)?)
             }
+            Kind::Digit(pressed) => Self::Digit {
+                leg: leg_ref(pressed.conference, pressed.leg)?,
+                digit: digit(&pressed.digit)?,
+            },
+            Kind::Sources(sources) => Self::Sources {
+                leg: leg_ref(sources.conference, sources.leg)?,
+                lines: sources.lines.into_iter().map(Into::into).collect(),
+            },
         })
     }
 }
@@ -109,6 +128,13 @@ impl From<MixerEvent> for proto::Event {
                 conference: leg.conference,
                 leg: leg.leg,
             }),
+            MixerEvent::Digit { leg: LegRef { conference, leg }, digit } => {
+                Kind::Digit(proto::Digit { conference, leg, digit: digit.into() })
+            }
+            MixerEvent::Sources { leg: LegRef { conference, leg }, lines } => {
+                let lines = lines.into_iter().map(Into::into).collect();
+                Kind::Sources(proto::Sources { conference, leg, lines })
+            }
         };
         Self { kind: Some(kind) }
     }
@@ -117,7 +143,10 @@ impl From<MixerEvent> for proto::Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Flow, LegHealth, LineHealth};
+    use crate::{
+        Flow, LegHealth, LegStats, LineDirection, LineHealth, LineStats, Prompt, SourceLine,
+        play_request,
+    };
     use std::fmt::Debug;
 
     fn leg() -> LegRef {
@@ -132,6 +161,75 @@ mod tests {
         assert_eq!(Plain::try_from(Message::from(plain.clone())), Ok(plain));
     }
 
+    fn source_lines() -> Vec<SourceLine> {
+        [
+            (None, false, false),
+            (Some(0), true, false),
+            (Some(7), false, true),
+            (Some(9), true, true),
+        ]
+        .into_iter()
+        .map(|(ssrc, sends, receives)| SourceLine {
+            index: 3,
+            medium: "video".to_owned(),
+            ssrc,
+            direction: LineDirection::of(sends, receives),
+            label: "v4".to_owned(),
+        })
+        .collect()
+    }
+
+    #[test]
+    fn a_direction_is_what_the_member_does() {
+        for sends in [false, true] {
+            for receives in [false, true] {
+                let direction = LineDirection::of(sends, receives);
+                assert_eq!((direction.sends(), direction.receives()), (sends, receives));
+            }
+        }
+        assert_eq!(LineDirection::of(true, false).as_str(), "sendonly");
+    }
+
+    #[test]
+    fn prompts_survive_the_way_over_grpc_and_unknown_ones_are_invalid() {
+        let message = |prompts: Vec<i32>| proto::PlayRequest {
+            conference: "weekly-1".to_owned(),
+            leg: "7".to_owned(),
+            prompts,
+        };
+        let all = Prompt::ALL.map(|prompt| proto::Prompt::from(prompt).into());
+        assert_eq!(play_request(message(all.into())), Ok((leg(), Prompt::ALL.into())));
+        assert_eq!(play_request(message(Vec::new())), Ok((leg(), Vec::new())));
+        for unknown in [0, 1000] {
+            assert!(matches!(play_request(message(vec![unknown])), Err(MixerError::Invalid(_))));
+        }
+    }
+
+    #[test]
+    fn numbers_survive_the_way_over_grpc() {
+        let line = LineStats {
+            index: 1,
+            medium: "video".to_owned(),
+            codec: "VP8".to_owned(),
+            loss_percent: 1.5,
+            jitter_ms: 2.25,
+            kbit_in: 640.0,
+            kbit_out: 1280.0,
+            loss_out_percent: 0.5,
+            rtt_ms: 12.0,
+        };
+        let stats = LegStats {
+            leg: "7".to_owned(),
+            display_name: "Zoé".to_owned(),
+            muted: true,
+            lobby: false,
+            level_dbov: -127,
+            speaking: true,
+            lines: vec![line],
+        };
+        assert_eq!(LegStats::from(proto::LegStats::from(stats.clone())), stats);
+    }
+
     #[test]
     fn plain_values_survive_the_way_over_grpc() {
         both_ways::<_, proto::LegRef>(leg());
@@ -139,10 +237,10 @@ mod tests {
             leg: leg(),
             sdp: "v=0\r\n".to_owned(),
         });
-        for (offer, signalled_from) in [
-            (None, None),
-            (Some("v=0\r\n".to_owned()), Some("127.0.0.1".parse().unwrap())),
-            (None, Some("2001:db8::1".parse().unwrap())),
+        for (offer, signalled_from, lobby) in [
+            (None, None, false),
+            (Some("v=0\r\n".to_owned()), Some("127.0.0.1".parse().unwrap()), true),
+            (None, Some("2001:db8::1".parse().unwrap()), false),
         ] {
             both_ways::<_, proto::JoinRequest>(JoinRequest {
                 focus: "f".to_owned(),
@@ -150,6 +248,7 @@ mod tests {
                 display_name: "Zoé".to_owned(),
                 offer,
                 signalled_from,
+                lobby,
             });
         }
         for event in [
@@ -158,6 +257,8 @@ mod tests {
             MixerEvent::LegSilent(leg()),
             MixerEvent::ConferenceFailed("weekly-1".to_owned()),
             MixerEvent::ActiveSpeaker(leg()),
+            MixerEvent::Digit { leg: leg(), digit: '#' },
+            MixerEvent::Sources { leg: leg(), lines: source_lines() },
         ] {
             both_ways::<_, proto::Event>(event);
         }
@@ -199,5 +300,14 @@ mod tests {
             assert!(matches!(JoinRequest::try_from(broken), Err(MixerError::Invalid(_))));
         }
         assert!(MixerEvent::try_from(proto::Event { kind: None }).is_err());
+        for digit in ["", "12", "x", "é"] {
+            let digit = proto::Digit {
+                conference: "c".to_owned(),
+                leg: "1".to_owned(),
+                digit: digit.to_owned(),
+            };
+            let kind = Some(proto::event::Kind::Digit(digit));
+            assert!(MixerEvent::try_from(proto::Event { kind }).is_err());
+        }
     }
 }

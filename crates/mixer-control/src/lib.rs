@@ -10,11 +10,17 @@ mod convert;
 mod error;
 mod health;
 mod plain;
+mod prompt;
+mod source;
+mod stats;
 
-pub use call::{call, doctor};
+pub use call::{call, doctor, stats};
 pub use error::MixerError;
 pub use health::{Flow, LegHealth, LineHealth};
 pub use plain::{JoinRequest, LegDescription, LegRef, MixerEvent, MixerReply, MixerRequest};
+pub use prompt::{Prompt, play_request};
+pub use source::{LineDirection, SourceLine};
+pub use stats::{LegStats, LineStats};
 
 /// What the proto compiler generates from `proto/mixer.proto`, whose comments document it.
 pub mod proto {

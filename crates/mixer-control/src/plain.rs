@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::MixerError;
+use crate::{MixerError, Prompt, SourceLine};
 
 /// Names one leg: one person's media in one conference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +35,8 @@ pub struct JoinRequest {
     pub offer: Option<String>,
     /// Where the signalling came from: media from there may be latched on to (RFC 7362).
     pub signalled_from: Option<IpAddr>,
+    /// It waits in the lobby at first; see [`MixerRequest::Control`].
+    pub lobby: bool,
 }
 
 /// Everything a focus can ask.
@@ -54,6 +56,22 @@ pub enum MixerRequest {
     End(String),
     /// The member asks for a key frame of every picture it is sent (RFC 5168).
     RefreshVideo(LegRef),
+    /// How a leg is to be from now on: the whole state, so that asking twice is asking once.
+    Control {
+        /// Which.
+        leg: LegRef,
+        /// Nobody hears it, and the others are told so by level 127 (RFC 6465).
+        muted: bool,
+        /// It hears prompts only, is heard and seen by nobody and sees nobody. Its digits are told.
+        lobby: bool,
+    },
+    /// Speaks to one leg, which nobody else hears.
+    Play {
+        /// Which.
+        leg: LegRef,
+        /// One after the other, instead of what is being spoken to it; empty: fall silent.
+        prompts: Vec<Prompt>,
+    },
 }
 
 impl MixerRequest {
@@ -63,7 +81,11 @@ impl MixerRequest {
         match self {
             Self::Join(join) => &join.leg.conference,
             Self::Reoffer(description) | Self::Accept(description) => &description.leg.conference,
-            Self::Offer(leg) | Self::Leave(leg) | Self::RefreshVideo(leg) => &leg.conference,
+            Self::Offer(leg)
+            | Self::Leave(leg)
+            | Self::RefreshVideo(leg)
+            | Self::Control { leg, .. }
+            | Self::Play { leg, .. } => &leg.conference,
             Self::End(conference) => conference,
         }
     }
@@ -92,4 +114,19 @@ pub enum MixerEvent {
     ConferenceFailed(String),
     /// This leg is speaking now.
     ActiveSpeaker(LegRef),
+    /// A key was pressed at the member's phone (RFC 4733). Once per press, in the lobby too.
+    Digit {
+        /// Whose.
+        leg: LegRef,
+        /// `0`-`9`, `*`, `#` or `A`-`D`.
+        digit: char,
+    },
+    /// By what the others know a member's streams. Told when the leg has joined and whenever it
+    /// changes; always all of its lines that are in use.
+    Sources {
+        /// Whose.
+        leg: LegRef,
+        /// In the order of their m-lines.
+        lines: Vec<SourceLine>,
+    },
 }

@@ -12,7 +12,7 @@ use super::inlet::rate_of;
 use super::outlet::{Coding, encode};
 use super::speakers::{Level, Speakers};
 use super::voices::Voices;
-use crate::leg::{Leg, LegId};
+use crate::leg::{AudioSide, Leg, LegId};
 use crate::output::Outbox;
 use crate::video::SyncPoint;
 
@@ -26,6 +26,8 @@ const WARM_UPS_PER_TICK: usize = 2;
 /// One encoding for all members who hear the same, in the same coding.
 struct Shared {
     coding: Coding,
+    /// Of the silence in the lobby, not of Σ.
+    lobby: bool,
     encoder: Box<dyn AudioEncoder>,
     /// This tick's packet, once somebody asked for it.
     payload: Option<Bytes>,
@@ -100,7 +102,8 @@ impl AudioMixer {
         let mut warm_ups = WARM_UPS_PER_TICK;
         let mut opus = false;
         for (&id, leg) in legs.iter_mut() {
-            let Some((transport, line)) = leg.audio_mut() else { continue };
+            let Some(side) = leg.audio_and_prompter() else { continue };
+            let AudioSide { transport, line, prompter, lobby } = side;
             if skipped > 0 {
                 line.outlet.pause(skipped);
             }
@@ -109,10 +112,12 @@ impl AudioMixer {
                 continue;
             }
             opus |= rate_of(line.outlet.coding().codec) == Rate::Full;
-            if !line.inlet.is_mixed() && line.outlet.is_aligned() {
-                let payload = self.shared(line.outlet.coding());
+            let same_as_others = lobby || !line.inlet.is_mixed();
+            if prompter.is_none() && same_as_others && line.outlet.is_aligned() {
+                let payload = self.shared(line.outlet.coding(), lobby);
+                let voices = if lobby { &Voices::NOBODY } else { &everybody };
                 if let Some(packet) =
-                    payload.and_then(|payload| line.outlet.send_shared(payload, &everybody))
+                    payload.and_then(|payload| line.outlet.send_shared(payload, voices))
                 {
                     transport.send(now, packet, out);
                 }
@@ -121,20 +126,30 @@ impl AudioMixer {
             let coding = line.outlet.coding();
             let rate = rate_of(coding.codec);
             let samples = rate.tick_samples();
-            if line.outlet.wants_warming() && warm_ups > 0 {
+            // Nothing of the conference gets into the lobby, not even as the past of an encoder.
+            if !lobby && line.outlet.wants_warming() && warm_ups > 0 {
                 warm_ups -= 1;
                 for past in &self.recent {
                     line.outlet.warm(past, &mut self.scratch);
                 }
             }
             let voices: Voices;
-            if line.inlet.is_mixed() {
+            if lobby {
+                voices = Voices::NOBODY;
+                self.pcm[..samples].fill(0);
+            } else if line.inlet.is_mixed() {
                 let others = self.mixed.iter().filter(|(leg, _, _)| *leg != id);
                 voices = others.map(|(_, ssrc, level)| (*ssrc, *level)).collect();
                 self.bus.without(rate, line.inlet.block(), &mut self.pcm[..samples]);
             } else {
                 voices = everybody;
                 self.bus.total(rate, &mut self.pcm[..samples]);
+            }
+            if let Some(speaks) = prompter {
+                speaks.tick(rate, &mut self.pcm[..samples]);
+                if speaks.is_done() {
+                    *prompter = None;
+                }
             }
             let sent = line.outlet.send_own(
                 now,
@@ -154,13 +169,17 @@ impl AudioMixer {
     /// Decodes everybody's 20 ms and weighs them. `afresh`: what came during a stall is too old to be heard.
     fn listen(&mut self, now: Instant, afresh: bool, legs: &mut BTreeMap<LegId, Leg>) {
         for (&id, leg) in legs.iter_mut() {
+            let heard = leg.is_heard();
             let Some((transport, line)) = leg.audio_mut() else { continue };
             if afresh {
                 line.inlet.restart();
             }
             let level = line.inlet.tick(now);
-            line.level = level;
-            self.speakers.hear(id, level, line.claim.is_speech(now));
+            // Decoded all the same, so that its voice is there at once when it is heard again.
+            line.level = if heard { level } else { Level::SILENCE };
+            if heard {
+                self.speakers.hear(id, level, line.claim.is_speech(now));
+            }
             let theirs = line
                 .inlet
                 .position()
@@ -187,26 +206,31 @@ impl AudioMixer {
         self.bus.finish();
     }
 
-    /// The packet for everybody who hears Σ in this coding.
-    fn shared(&mut self, coding: Coding) -> Option<Bytes> {
+    /// The packet for everybody who hears Σ in this coding, or for everybody in the lobby.
+    fn shared(&mut self, coding: Coding, lobby: bool) -> Option<Bytes> {
         let rate = rate_of(coding.codec);
-        let index = match self.shared.iter().position(|shared| shared.coding == coding) {
+        let fits = |shared: &Shared| shared.coding == coding && shared.lobby == lobby;
+        let index = match self.shared.iter().position(fits) {
             Some(index) => index,
             None => {
                 let mut encoder = coding.encoder().ok()?;
-                if rate == Rate::Full {
+                if rate == Rate::Full && !lobby {
                     for past in &self.recent {
                         let _ = encoder.encode(past, &mut self.scratch[..]);
                     }
                 }
-                self.shared.push(Shared { coding, encoder, payload: None });
+                self.shared.push(Shared { coding, lobby, encoder, payload: None });
                 self.shared.len() - 1
             }
         };
         let shared = self.shared.get_mut(index)?;
         if shared.payload.is_none() {
             let pcm = &mut self.pcm[..rate.tick_samples()];
-            self.bus.total(rate, pcm);
+            if lobby {
+                pcm.fill(0);
+            } else {
+                self.bus.total(rate, pcm);
+            }
             match encode(&mut *shared.encoder, pcm, &mut self.scratch) {
                 Ok(payload) => shared.payload = Some(payload),
                 Err(_) => self.failed += 1,

@@ -5,5 +5,7 @@ pub mod claim;
 pub mod inlet;
 pub mod mixer;
 pub mod outlet;
+pub mod prompter;
+pub mod prompts;
 pub mod speakers;
 pub mod voices;

@@ -1,8 +1,10 @@
 //! The media of one meeting as one value.
 
+mod control;
 mod health;
 mod membership;
 mod names;
+mod numbers;
 mod picture;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -34,6 +36,8 @@ pub struct NewLeg {
     pub display_name: String,
     /// Where the SIP request came from: media from there may latch (RFC 7362).
     pub signalled_from: Option<IpAddr>,
+    /// It waits in the lobby at first; see [`Conference::control`].
+    pub lobby: bool,
 }
 
 /// How often slow things are looked after.
@@ -138,6 +142,7 @@ impl Conference {
             Incoming::Nothing => return,
             Incoming::Life => {}
             Incoming::Rtcp(events) => {
+                line.reported(&events);
                 if let Medium::Audio(audio) = &mut line.medium {
                     audio.feedback(&events);
                 }
@@ -207,6 +212,7 @@ impl Conference {
             self.looked = Some(now);
             self.video.refresh_limits(now, &mut self.legs);
             self.watch(now);
+            self.read_meters(now);
         }
         let mut vanished = false;
         for leg in self.legs.values_mut() {

@@ -49,7 +49,7 @@ impl Conference {
 
     /// Passes a leaver's good-bye on to everybody who was told its name, so that it is off their screens at once.
     pub(super) fn tell_left(&mut self, now: Instant, leaver: LegId) {
-        let Some(leg) = self.legs.get_mut(&leaver) else { return };
+        let Some(leg) = self.legs.get_mut(&leaver).filter(|leg| !leg.lobby) else { return };
         let gone: Vec<Ssrc> = leg
             .live_mut()
             .filter_map(|(_, line)| {
@@ -57,7 +57,7 @@ impl Conference {
                 audio.or_else(|| line.video_mut().map(|(_, video)| video.source.public()))
             })
             .collect();
-        for (_, leg) in self.legs.iter_mut().filter(|(id, _)| **id != leaver) {
+        for (_, leg) in self.legs.iter_mut().filter(|(id, leg)| **id != leaver && !leg.lobby) {
             for (_, line) in leg.live_mut() {
                 for ssrc in &gone {
                     line.transport.session_mut().contributor_left(now, *ssrc);
@@ -87,15 +87,15 @@ impl Conference {
         let named: Vec<(LegId, Contributor)> = self
             .named
             .iter()
-            .take(MAX_VOICES)
             .filter_map(|id| {
-                let leg = self.legs.get_mut(id)?;
+                let leg = self.legs.get_mut(id).filter(|leg| !leg.lobby)?;
                 let (cname, name) = (leg.cname.clone(), leg.display_name.clone());
                 let ssrc = leg.audio_mut()?.1.public;
                 Some((*id, Contributor { ssrc, cname, name }))
             })
+            .take(MAX_VOICES)
             .collect();
-        for (id, leg) in &mut self.legs {
+        for (id, leg) in self.legs.iter_mut().filter(|(_, leg)| !leg.lobby) {
             let Some((transport, _)) = leg.audio_mut() else { continue };
             let others =
                 named.iter().filter(|(other, _)| other != id).map(|(_, named)| named.clone());

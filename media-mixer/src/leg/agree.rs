@@ -17,6 +17,7 @@ use crate::audio::inlet::AudioInlet;
 use crate::audio::outlet::{AudioOutlet, Coding, packet_time};
 use crate::audio::speakers::Level;
 use crate::follow::Follow;
+use crate::meter::Meter;
 use crate::output::Outbox;
 use crate::random::Random;
 use crate::settings::Settings;
@@ -206,7 +207,7 @@ impl Line {
                 Medium::Video(Box::new(VideoLine { source: VideoSource::new(media), slot }))
             }
         };
-        Some(Self { transport, medium })
+        Some(Self { transport, medium, meter: Meter::default() })
     }
 
     fn agree_again(mut self, agreed: Agreed<'_>, random: &mut Random, out: &mut Outbox) -> Self {

@@ -7,7 +7,7 @@ use media_mixer::{
     Addresses, Conference, ConferenceStats, Event, Family, NewLeg, Output, Plan, PortGrant,
     PortNeed, Settings,
 };
-use mixer_control::{LegHealth, LegRef, MixerError, MixerEvent};
+use mixer_control::{LegHealth, LegRef, LegStats, MixerError, MixerEvent, Prompt};
 use rtp_session::NtpClock;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
@@ -48,6 +48,20 @@ pub(crate) enum Command {
     RefreshVideo {
         leg: String,
         reply: Reply<()>,
+    },
+    Control {
+        leg: String,
+        muted: bool,
+        lobby: bool,
+        reply: Reply<()>,
+    },
+    Play {
+        leg: String,
+        prompts: Vec<Prompt>,
+        reply: Reply<()>,
+    },
+    LegStats {
+        reply: Reply<Vec<LegStats>>,
     },
     Doctor {
         leg: Option<String>,
@@ -231,6 +245,16 @@ impl Task {
             }
             Command::RefreshVideo { leg, reply } => {
                 let _ = reply.send(self.conference.refresh_video(now, &leg));
+            }
+            Command::Control { leg, muted, lobby, reply } => {
+                debug!(conference = self.name, leg, muted, lobby, "control");
+                let _ = reply.send(self.conference.control(now, &leg, muted, lobby));
+            }
+            Command::Play { leg, prompts, reply } => {
+                let _ = reply.send(self.conference.play(&leg, &prompts));
+            }
+            Command::LegStats { reply } => {
+                let _ = reply.send(Ok(self.conference.leg_stats()));
             }
             Command::Doctor { leg, reply } => {
                 let _ = reply.send(self.conference.doctor(now, leg.as_deref()));

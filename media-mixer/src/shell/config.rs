@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use media_mixer::{Addresses, MAX_VOICES, Settings};
+use media_mixer::{Addresses, MAX_VOICES, Prompts, Settings};
 use serde::Deserialize;
 
 use super::addresses::AddressList;
@@ -187,6 +187,7 @@ impl Config {
             opus_bitrate: self.audio.opus_bitrate,
             opus_complexity: self.audio.opus_complexity,
             silence: Duration::from_secs(self.media.silence),
+            prompts: Prompts::built_in(),
         })
     }
 }

@@ -3,7 +3,9 @@
 use std::pin::Pin;
 
 use mixer_control::proto::mixer_server::Mixer;
-use mixer_control::{JoinRequest, LegDescription, LegRef, MixerError, MixerEvent, proto};
+use mixer_control::{
+    JoinRequest, LegDescription, LegRef, MixerError, MixerEvent, play_request, proto,
+};
 use tokio::sync::mpsc;
 use tonic::codegen::tokio_stream::{Stream, StreamExt as _, wrappers::ReceiverStream};
 use tonic::{Request, Response, Status};
@@ -112,6 +114,34 @@ impl Mixer for Control {
         let LegRef { conference, leg } = request.into_inner().try_into()?;
         let command = |reply| Command::RefreshVideo { leg, reply };
         empty(self.directory.ask(&conference, command).await)
+    }
+
+    async fn control(
+        &self,
+        request: Request<proto::ControlRequest>,
+    ) -> Result<Response<proto::Empty>, Status> {
+        let proto::ControlRequest { conference, leg, muted, lobby } = request.into_inner();
+        let LegRef { conference, leg } = proto::LegRef { conference, leg }.try_into()?;
+        let command = |reply| Command::Control { leg, muted, lobby, reply };
+        empty(self.directory.ask(&conference, command).await)
+    }
+
+    async fn play(
+        &self,
+        request: Request<proto::PlayRequest>,
+    ) -> Result<Response<proto::Empty>, Status> {
+        let (LegRef { conference, leg }, prompts) = play_request(request.into_inner())?;
+        let command = |reply| Command::Play { leg, prompts, reply };
+        empty(self.directory.ask(&conference, command).await)
+    }
+
+    async fn stats(
+        &self,
+        request: Request<proto::ConferenceRef>,
+    ) -> Result<Response<proto::StatsReply>, Status> {
+        let conference = request.into_inner().conference;
+        let legs = self.directory.ask(&conference, |reply| Command::LegStats { reply }).await?;
+        Ok(Response::new(proto::StatsReply { legs: legs.into_iter().map(Into::into).collect() }))
     }
 
     async fn doctor(

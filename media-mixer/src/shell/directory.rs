@@ -107,6 +107,7 @@ impl Directory {
                 new: NewLeg {
                     display_name: request.display_name.clone(),
                     signalled_from: request.signalled_from,
+                    lobby: request.lobby,
                 },
                 offer: request.offer.clone(),
                 reply,
@@ -361,6 +362,7 @@ mod tests {
             display_name: String::new(),
             offer: Some(offer.to_owned()),
             signalled_from: None,
+            lobby: false,
         }
     }
 

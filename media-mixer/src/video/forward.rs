@@ -66,6 +66,7 @@ impl VideoRouter {
     ) {
         let senders: Vec<LineId> = legs
             .iter()
+            .filter(|(_, state)| !state.lobby)
             .flat_map(|(&leg, state)| {
                 state.live().filter_map(move |(line, live)| {
                     let active = live.video()?.source.is_active() && live.transport.may_receive();
@@ -103,8 +104,9 @@ impl VideoRouter {
         let others: Vec<LineId> = senders.iter().copied().filter(|line| line.leg != id).collect();
         let Some(leg) = legs.get_mut(&id) else { return };
         let mut slots = Vec::new();
+        let lobby = leg.lobby;
         for (index, live) in leg.live_mut() {
-            let may_send = live.transport.may_send();
+            let may_send = live.transport.may_send() && !lobby;
             let Some((transport, video)) = live.video_mut() else { continue };
             if may_send {
                 slots.push((index, video.slot.showing()));

@@ -96,7 +96,7 @@ fn without_an_offer_the_family_is_that_of_the_sip_request() {
         let signalled_from = from.map(|ip| ip.parse().unwrap());
         let plan = world.conference.plan_join("a", None, signalled_from).unwrap();
         let granted = world.grant(&plan);
-        let new = NewLeg { display_name: String::new(), signalled_from };
+        let new = NewLeg { signalled_from, ..NewLeg::default() };
         let offer = world.conference.join(world.now, new, plan, &granted).unwrap();
         assert!(offer.contains(connection), "{from:?}: {offer}");
     }
@@ -135,7 +135,7 @@ fn a_mapped_address_is_the_address() {
     let mapped = Some("::ffff:10.0.0.1".parse().unwrap());
     let plan = world.conference.plan_join("four", Some(&offer), mapped).unwrap();
     let granted = world.grant(&plan);
-    let new = NewLeg { display_name: String::new(), signalled_from: mapped };
+    let new = NewLeg { signalled_from: mapped, ..NewLeg::default() };
     let answer = world.conference.join(world.now, new, plan, &granted).unwrap();
     let mut phone = phone;
     phone.take_answer(&answer);

@@ -294,7 +294,7 @@ fn rtcp_has_its_own_port_unless_multiplexed() {
 fn late_join(world: &mut World, name: &str) -> String {
     let plan = world.conference.plan_join(name, None, None).unwrap();
     let granted = world.grant(&plan);
-    let new = NewLeg { display_name: String::new(), signalled_from: None };
+    let new = NewLeg::default();
     world.conference.join(world.now, new, plan, &granted).unwrap()
 }
 

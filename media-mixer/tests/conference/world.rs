@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use media_mixer::{
     Addresses, Conference, Datagram, Event, NewLeg, Output, Plan, PortGrant, PortId, PortNeed,
-    Settings, TICK,
+    Prompts, Settings, TICK,
 };
 use mixer_control::MixerError;
 use rtp_session::NtpClock;
@@ -22,6 +22,7 @@ pub(crate) fn settings() -> Settings {
         voices: 15,
         opus_bitrate: 32_000,
         opus_complexity: 0,
+        prompts: Prompts::built_in(),
         silence: Duration::from_secs(60),
     }
 }
@@ -89,7 +90,12 @@ impl World {
     }
 
     /// A phone calls in with its offer.
-    pub(crate) fn join(&mut self, mut phone: Phone) -> Result<(), MixerError> {
+    pub(crate) fn join(&mut self, phone: Phone) -> Result<(), MixerError> {
+        self.join_at(phone, false)
+    }
+
+    /// A phone calls in, perhaps to wait in the lobby.
+    pub(crate) fn join_at(&mut self, mut phone: Phone, lobby: bool) -> Result<(), MixerError> {
         let offer = phone.offer();
         let plan =
             self.conference.plan_join(&phone.name, Some(&offer), Some(phone.address.ip()))?;
@@ -97,6 +103,7 @@ impl World {
         let new = NewLeg {
             display_name: phone.name.to_uppercase(),
             signalled_from: Some(phone.address.ip()),
+            lobby,
         };
         let answer = self.conference.join(self.now, new, plan, &granted)?;
         phone.take_answer(&answer);

@@ -72,6 +72,7 @@ impl Phone {
             display_name: format!("Person {n}"),
             offer: Some(offer),
             signalled_from: None,
+            lobby: false,
         });
         let answer = call(client.clone(), join, DEADLINE).await.unwrap().unwrap();
         let answer = SessionDescription::parse(&answer).unwrap();
@@ -279,6 +280,7 @@ async fn errors_are_statuses_the_focus_can_translate() {
             display_name: String::new(),
             offer: Some(sdp),
             signalled_from: None,
+            lobby: false,
         });
         call(client.clone(), request, DEADLINE)
     };

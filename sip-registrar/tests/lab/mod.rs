@@ -478,9 +478,11 @@ pub fn leg_of(request: &MixerRequest) -> LegRef {
     match request {
         MixerRequest::Join(join) => join.leg.clone(),
         MixerRequest::Reoffer(d) | MixerRequest::Accept(d) => d.leg.clone(),
-        MixerRequest::Offer(leg) | MixerRequest::Leave(leg) | MixerRequest::RefreshVideo(leg) => {
-            leg.clone()
-        }
+        MixerRequest::Offer(leg)
+        | MixerRequest::Leave(leg)
+        | MixerRequest::RefreshVideo(leg)
+        | MixerRequest::Control { leg, .. }
+        | MixerRequest::Play { leg, .. } => leg.clone(),
         MixerRequest::End(_) => panic!("no leg"),
     }
 }

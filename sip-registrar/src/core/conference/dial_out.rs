@@ -87,6 +87,7 @@ impl Registrar {
             display_name,
             offer: None,
             signalled_from: Some(toward.remote.ip()),
+            lobby: false,
         };
         self.send_to_mixer(id, MixerRequest::Join(join));
         Some(call)

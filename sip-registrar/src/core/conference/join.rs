@@ -83,6 +83,7 @@ impl Registrar {
             display_name,
             offer: text,
             signalled_from: Some(flow.remote.ip()),
+            lobby: false,
         };
         self.send_to_mixer(id, MixerRequest::Join(join));
         Ok(())

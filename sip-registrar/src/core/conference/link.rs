@@ -73,6 +73,8 @@ impl Registrar {
             }
             // Pictures and sound follow the speaker at the mixer; the roster will want to know.
             MixerEvent::ActiveSpeaker(_) => {}
+            // Nobody is asked for a PIN and no roster shows sources yet.
+            MixerEvent::Digit { .. } | MixerEvent::Sources { .. } => {}
         }
     }
 
