@@ -200,7 +200,7 @@ fn info_bodies_are_taken_or_refused_by_their_type() {
         assert_eq!(response.headers.has("Accept"), status == 415);
         assert_eq!(response.headers.has("Recv-Info"), status == 469);
     }
-    assert_eq!(phone.ask(&mut lab, "MESSAGE", "Content-Type: text/plain\r\n", "hi").status, 405);
+    assert_eq!(phone.ask(&mut lab, "PUBLISH", "Content-Type: text/plain\r\n", "hi").status, 405);
     assert_eq!(phone.ask(&mut lab, "REFER", "Refer-To: <sip:x@y>\r\n", "").status, 403);
     let response = phone.ask(&mut lab, "OPTIONS", "", "");
     assert_eq!((response.status, contact(&response)), (200, FOCUS));

@@ -438,6 +438,8 @@ fn settings(listen: SocketAddr) -> Settings {
         guests_create: true,
         invite: InvitePolicy::Members,
         factory_answer: FactoryAnswer::Auto,
+        chat_history: 50,
+        record_chat: false,
         max_calls: 1000,
         protection: Protection::default(),
         mixer_timeout: secs(5),

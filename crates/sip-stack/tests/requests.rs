@@ -134,7 +134,7 @@ fn what_is_refused_before_the_owner_hears_of_it() {
         ("unknown scheme", tel, 416),
         ("a scheme that needs TLS", sips, 416),
         ("unknown body", text("INVITE", "z9hG4bK2", 1, unknown), 415),
-        ("compressed", text("MESSAGE", "z9hG4bKd", 1, zipped), 415),
+        ("compressed", text("INFO", "z9hG4bKd", 1, zipped), 415),
         ("takes no SDP", text("INVITE", "z9hG4bKe", 1, "Accept: text/x, text/y;q=1\r\n"), 406),
         ("unknown extension", text("INVITE", "z9hG4bK3", 1, "Require: precondition\r\n"), 420),
         ("unknown dialog", with_to_tag("INVITE", "z9hG4bK4", 1, "no", ""), 481),

@@ -15,6 +15,8 @@ pub struct Counters {
     pub joins: u64,
     /// Members that have left since start.
     pub leaves: u64,
+    /// Lines of chat since start.
+    pub chat_lines: u64,
     /// Commands the mixer refused or did not answer.
     pub mixer_failures: u64,
     /// Conferences of now.

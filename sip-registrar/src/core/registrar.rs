@@ -17,7 +17,7 @@ use sip_stack::token::Tokens;
 use super::accounts::Accounts;
 use super::call::{Bridges, Relayed};
 use super::clock::WallClock;
-use super::conference::{ConferenceName, Directory};
+use super::conference::{ConferenceName, Deliveries, Directory};
 use super::counters::Counters;
 use super::guard::{Admission, Guard};
 use super::location::Location;
@@ -118,6 +118,7 @@ pub struct Registrar {
     pub(crate) roles: BTreeMap<CallId, Role>,
     pub(crate) relayed: BTreeMap<ClientTransactionId, Relayed>,
     pub(crate) refers: Refers,
+    pub(crate) deliveries: Deliveries,
     pub(crate) counters: Counters,
     pub(crate) focus_id: String,
     pub(crate) stopping: bool,
@@ -144,6 +145,7 @@ impl Registrar {
             Method::Prack,
             Method::Update,
             Method::Info,
+            Method::Message,
             Method::Refer,
             Method::Subscribe,
             Method::Register,
@@ -169,6 +171,7 @@ impl Registrar {
             roles: BTreeMap::new(),
             relayed: BTreeMap::new(),
             refers: Refers::default(),
+            deliveries: Deliveries::default(),
             counters: Counters::default(),
             focus_id,
             stopping: false,
@@ -237,6 +240,7 @@ impl Registrar {
         self.location.handle_timeout(now);
         self.endpoint.handle_timeout(now);
         self.on_mixer_timeout(now);
+        self.on_chat_timeout(now);
         self.drain(now);
     }
 
@@ -253,6 +257,7 @@ impl Registrar {
             self.guard.poll_timeout(),
             self.location.poll_timeout(),
             self.mixer.poll_timeout(),
+            self.deliveries.poll_timeout(),
         ];
         all.into_iter().flatten().min()
     }

@@ -124,6 +124,7 @@ impl Registrar {
             }
             Method::Subscribe => self.subscribe(now, transaction, request, None),
             Method::Refer => self.refer_outside(now, transaction, request, flow),
+            Method::Message => self.message_outside(now, transaction, request, flow),
             // RFC 3261 §8.2.1; the stack adds Allow.
             _ => Err(Reject::new(405)),
         };
@@ -151,6 +152,9 @@ impl Registrar {
             }
             (Method::Info, Some(Role::Member(_))) => {
                 self.on_member_info(now, call, transaction, request)
+            }
+            (Method::Message, Some(Role::Member(_))) => {
+                self.message_inside(now, call, transaction, request)
             }
             (Method::Refer, Some(Role::Member(_))) => self.refer(now, call, transaction, request),
             (Method::Subscribe, Some(Role::Member(_))) => {

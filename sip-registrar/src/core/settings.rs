@@ -104,6 +104,10 @@ pub struct Settings {
     pub invite: InvitePolicy,
     /// How an INVITE to the factory is answered.
     pub factory_answer: FactoryAnswer,
+    /// How many lines of chat a newcomer is told; 0 = none.
+    pub chat_history: usize,
+    /// Whether the history keeps what is said in chats.
+    pub record_chat: bool,
     /// Calls at the same time, conference members included.
     pub max_calls: usize,
     /// Who is heard at all, and how much.

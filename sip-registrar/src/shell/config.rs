@@ -89,6 +89,8 @@ pub(crate) struct Conference {
     pub(crate) guests_create: bool,
     pub(crate) invite: InviteRule,
     pub(crate) factory_answer: AnswerRule,
+    pub(crate) chat_history: usize,
+    pub(crate) record_chat: bool,
 }
 
 /// `conference.invite`
@@ -234,6 +236,8 @@ impl Default for Conference {
             guests_create: true,
             invite: InviteRule::Members,
             factory_answer: AnswerRule::Auto,
+            chat_history: 50,
+            record_chat: false,
         }
     }
 }
@@ -405,6 +409,9 @@ impl Config {
                 AnswerRule::Redirect => FactoryAnswer::Redirect,
                 AnswerRule::Direct => FactoryAnswer::Direct,
             },
+            // No more than the queue of one member takes.
+            chat_history: self.conference.chat_history.min(200),
+            record_chat: self.conference.record_chat,
             max_calls: self.sip.max_calls,
             protection,
             mixer_timeout: Duration::from_secs(self.mixer.timeout),
@@ -481,6 +488,8 @@ mod tests {
             "guests_create",
             "invite",
             "factory_answer",
+            "chat_history",
+            "record_chat",
             "address",
             "timeout",
             "user",

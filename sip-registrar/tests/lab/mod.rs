@@ -71,6 +71,8 @@ pub fn settings() -> Settings {
         guests_create: true,
         invite: InvitePolicy::Members,
         factory_answer: FactoryAnswer::Auto,
+        chat_history: 50,
+        record_chat: false,
         max_calls: 100,
         protection: Protection::default(),
         mixer_timeout: Duration::from_secs(5),

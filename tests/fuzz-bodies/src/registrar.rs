@@ -177,6 +177,8 @@ fn settings() -> Settings {
         guests_create: true,
         invite: InvitePolicy::Members,
         factory_answer: FactoryAnswer::Auto,
+        chat_history: 50,
+        record_chat: false,
         max_calls: 1000,
         protection: Protection::default(),
         mixer_timeout: Duration::from_secs(5),

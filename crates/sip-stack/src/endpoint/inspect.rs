@@ -56,7 +56,9 @@ impl Endpoint {
 fn inspect_content(config: &EndpointConfig, request: &Request) -> Result<(), Refusal> {
     let headers = &request.headers;
     let session = matches!(request.method, Method::Invite | Method::Update);
-    let readable = request.body.is_empty() || !multipart::is_encoded(headers);
+    // of a MESSAGE the owner knows whether it has to be read at all
+    let message = request.method == Method::Message;
+    let readable = message || request.body.is_empty() || !multipart::is_encoded(headers);
     if !readable || session && !multipart::is_understood(headers, &request.body, &config.accept) {
         return Err(Refusal::new(415)
             .with("Accept", config.accept.join(", "))

@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::{Body, CallId, ClientTransactionId, Endpoint, ServerTransactionId, SessionError};
 use crate::auth::Credentials;
 use crate::dialog::Stage;
-use crate::flow::{Hop, Target};
+use crate::flow::{Hop, Target, Transport};
 use crate::message::{CSeq, Headers, Method, NameAddr, Request, Response, Uri, build};
 use crate::transaction::layer::ClientUser;
 
@@ -112,8 +112,9 @@ impl Endpoint {
         let dialog = state.dialog.as_mut().ok_or(SessionError::WrongState)?;
         let mut request = dialog.request(method);
         let dialog = state.dialog.as_ref().ok_or(SessionError::WrongState)?;
-        let target = state.target(dialog);
-        let fallback = state.fallback(dialog, &target);
+        let mut target = state.target(dialog);
+        let mut fallback = state.fallback(dialog, &target);
+        let next_hop = dialog.next_hop();
         let contact = state.contact.clone();
         request.headers.push("Contact", contact);
         for (name, value) in headers {
@@ -133,6 +134,12 @@ impl Endpoint {
             && let Some(credentials) = &mut state.credentials
         {
             credentials.authorize(&mut request, &mut self.tokens);
+        }
+        let is_long = request.to_bytes().len() > self.config.max_udp_request;
+        if request.method == Method::Message && is_long && may_congest(&target) {
+            // RFC 3428 §8: such a MESSAGE goes over TCP or not at all.
+            target = Target::Hop(Hop { transport: Some(Transport::Tcp), ..next_hop });
+            fallback = None;
         }
         let user = ClientUser::InDialog(call);
         Ok(self.layer.start_client(now, request, target, fallback, user, &mut self.tokens))
@@ -239,5 +246,16 @@ impl Endpoint {
     fn describe_methods(&self, headers: &mut Headers) {
         let allow: Vec<&str> = self.config.allow.iter().map(Method::as_str).collect();
         headers.push("Allow", allow.join(", "));
+    }
+}
+
+/// Whether long messages to `target` could crowd a network: by UDP, unless they stay on this machine.
+fn may_congest(target: &Target) -> bool {
+    match target {
+        Target::Flow(flow) => flow.transport == Transport::Udp && !flow.remote.ip().is_loopback(),
+        Target::Hop(hop) => {
+            hop.transport != Some(Transport::Tcp)
+                && !hop.host.ip().is_some_and(|ip| ip.is_loopback())
+        }
     }
 }

@@ -4,6 +4,7 @@ mod auth_params;
 pub mod build;
 pub mod cpim;
 mod cseq;
+pub mod date_time;
 mod dialog_ref;
 pub(crate) mod grammar;
 mod headers;

@@ -19,6 +19,8 @@ pub(crate) enum Relayed {
     KeyFrame(CallId),
     /// A silent member was asked for a sign of life.
     Probe(CallId),
+    /// A line of chat went to a member.
+    Chat(CallId),
 }
 
 /// Header fields that say what a passed on request is.
@@ -129,6 +131,7 @@ impl Registrar {
                 self.on_key_frame_answer(call, !cannot);
             }
             Some(Relayed::Probe(call)) => self.on_probed(now, call, response.as_ref()),
+            Some(Relayed::Chat(call)) => self.on_chat_answer(now, call, response.as_ref()),
             Some(Relayed::For(asked)) => {
                 // 408 and 481 would end the asker's dialog, which is alive (RFC 5057 §5.1).
                 let status = match response.as_ref().map(|r| r.status) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use sip_stack::endpoint::CallId;
 
+use super::chat::Log;
 use super::directory::Creator;
 use super::meeting::Meeting;
 use super::member::Member;
@@ -17,12 +18,21 @@ pub(crate) struct Focus {
     meeting: Meeting,
     members: BTreeMap<CallId, Member>,
     by_leg: BTreeMap<String, CallId>,
+    /// What was said in the chat.
+    pub(crate) chat: Log,
 }
 
 impl Focus {
     /// A conference without members. `id` is its name at the mixer.
     pub(crate) fn new(id: String, creator: Creator, meeting: Meeting) -> Self {
-        Focus { id, creator, meeting, members: BTreeMap::new(), by_leg: BTreeMap::new() }
+        Focus {
+            id,
+            creator,
+            meeting,
+            members: BTreeMap::new(),
+            by_leg: BTreeMap::new(),
+            chat: Log::default(),
+        }
     }
 
     /// What was agreed about it.

@@ -43,6 +43,7 @@ impl Registrar {
         } else {
             tracing::debug!(conference = %name, member = %member.display_name, why, "did not join");
         }
+        self.drop_inbox(now, member.inbox);
         if empty {
             self.directory.close(&name);
             tracing::debug!(conference = %name, "conference ended");
@@ -174,5 +175,6 @@ impl Registrar {
         let joined = Record::new(at, focus, RecordKind::Joined);
         let joined = joined.by(person).member(leg).detail(program);
         self.record(joined);
+        self.replay_chat(now, call);
     }
 }

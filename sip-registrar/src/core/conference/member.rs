@@ -6,6 +6,7 @@ use sdp::{DialogSdp, SessionDescription};
 use sip_stack::endpoint::CallId;
 use sip_stack::message::{NameAddr, Uri};
 
+use super::chat::Inbox;
 use super::meeting::MemberRole;
 use crate::core::doctor::Provenance;
 use crate::core::history::Person;
@@ -54,6 +55,8 @@ pub(crate) struct Member {
     pub(crate) refuses_key_frame: bool,
     /// An OPTIONS of ours waits for its answer: one sign of life is asked for at a time.
     pub(crate) probing: bool,
+    /// What of the chat waits for it.
+    pub(crate) inbox: Inbox,
 }
 
 /// A device that the focus calls.
@@ -108,6 +111,7 @@ impl Member {
             asking_key_frame: false,
             refuses_key_frame: false,
             probing: false,
+            inbox: Inbox::default(),
         }
     }
 }

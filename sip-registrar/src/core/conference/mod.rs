@@ -1,6 +1,7 @@
 //! Conferences: the focus of RFC 4353 and RFC 4579.
 
 mod act;
+mod chat;
 mod dial_out;
 mod directory;
 mod focus;
@@ -17,6 +18,7 @@ mod take_over;
 mod view;
 
 pub use act::{Act, Actor, Created, Denied, MeetingWish, Whom};
+pub(crate) use chat::Deliveries;
 pub(crate) use directory::{Creator, Directory};
 pub(crate) use focus::Focus;
 pub(crate) use join::description_of;

@@ -119,6 +119,7 @@ fn render(numbers: &Numbers) -> String {
     one("parley_mixer_up", "gauge", "Whether the media mixer answers.", u64::from(c.mixer_up));
     one("parley_joins_total", "counter", "Members that joined a conference.", c.joins);
     one("parley_leaves_total", "counter", "Members that left a conference.", c.leaves);
+    one("parley_chat_lines_total", "counter", "Lines of chat.", c.chat_lines);
     one(
         "parley_mixer_failures_total",
         "counter",
