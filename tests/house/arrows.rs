@@ -13,14 +13,26 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("media-codec", &[]),
     ("audio-playout", &["rtp-session", "media-codec"]),
     ("mixer-control", &[]),
+    ("conference-info", &[]),
     ("sip-net", &["sip-stack"]),
-    ("sip-registrar", &["sdp", "sip-stack", "sip-net", "mixer-control"]),
+    ("sip-registrar", &["sdp", "sip-stack", "sip-net", "mixer-control", "conference-info"]),
     ("media-mixer", &["sdp", "rtp-session", "media-codec", "audio-playout", "mixer-control"]),
-    ("softphone", &["sdp", "sip-stack", "sip-net", "rtp-session", "media-codec", "audio-playout"]),
+    (
+        "softphone",
+        &[
+            "sdp",
+            "sip-stack",
+            "sip-net",
+            "rtp-session",
+            "media-codec",
+            "audio-playout",
+            "conference-info",
+        ],
+    ),
 ];
 
 /// Crates in which nothing but values live: they may not name a runtime, not even as a dependency.
-const CORES: &[&str] = &["sdp", "sip-stack", "rtp-session", "audio-playout"];
+const CORES: &[&str] = &["sdp", "sip-stack", "rtp-session", "audio-playout", "conference-info"];
 
 /// Third-party wire and codec crates, and the one crate of ours that may name each.
 const DOORS: &[(&str, &str)] = &[
