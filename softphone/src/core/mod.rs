@@ -1,6 +1,7 @@
 //! The call as plain values: no clock, no sockets, no devices.
 
 pub mod call;
+pub mod chat;
 pub mod errand;
 pub mod exchange;
 pub mod liveness;

@@ -1,5 +1,6 @@
 //! The softphone as SIP sees it: register, call, change, leave. One call at a time.
 
+mod chat;
 mod events;
 
 use std::collections::VecDeque;
@@ -17,6 +18,7 @@ use sip_stack::message::{Method, NameAddr, Uri};
 use sip_stack::token::Tokens;
 
 use super::call::Call;
+use super::chat::{Chat, ChatLine, LineId};
 use super::liveness::{Liveness, Verdict};
 use super::outcome::Outcome;
 use super::registration::{RegistrarConfig, Registration};
@@ -74,6 +76,20 @@ pub enum Event {
     Media(Vec<NegotiatedLine>),
     /// The far end asked for a key frame by INFO (RFC 5168).
     KeyFrameWanted,
+    /// Somebody has said something in the chat.
+    Chat(ChatLine),
+    /// A line of ours was taken.
+    Said {
+        /// Which one.
+        id: LineId,
+    },
+    /// A line of ours was not taken.
+    NotSaid {
+        /// Which one.
+        id: LineId,
+        /// Why, for people.
+        why: String,
+    },
     /// The call is over; BYE and un-REGISTER may still be under way. Stop the media.
     CallEnded,
     /// Everything is over. Last event.
@@ -106,6 +122,7 @@ pub struct Phone {
     redirects: u8,
     reoffer: bool,
     focus: bool,
+    chat: Chat,
     liveness: Option<Liveness>,
     /// Until then something must have been heard.
     silent_until: Option<Instant>,
@@ -132,6 +149,7 @@ impl Phone {
             redirects: 0,
             reoffer: false,
             focus: false,
+            chat: Chat::default(),
             liveness: None,
             silent_until: None,
             outputs: VecDeque::new(),

@@ -305,6 +305,8 @@ impl Running {
                 self.refresh_at = now;
             }
             Event::Media(lines) => self.agreed(now, &lines),
+            // shown by the commands that chat
+            Event::Chat(_) | Event::Said { .. } | Event::NotSaid { .. } => {}
             Event::KeyFrameWanted => {
                 if let Some(media) = &mut self.media {
                     media.want_key_frame(now);

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sip_stack::endpoint::{
     self, Answer, Body, CallId, EndReason, Failure, ReinviteFailure, ServerTransactionId,
 };
-use sip_stack::message::{Method, Reason, Request, Response};
+use sip_stack::message::{Method, Reason, Request, Response, Uri};
 
 use super::{Event, MAX_REDIRECTS, Phone, State};
 use crate::core::call::DescriptionError;
@@ -18,6 +18,12 @@ impl Phone {
     pub(super) fn handle_event(&mut self, now: Instant, event: endpoint::Event) {
         use endpoint::Event as E;
         match event {
+            E::Request { transaction, request, flow } if request.method == Method::Message => {
+                self.message_outside(now, transaction, &request, &flow);
+            }
+            E::InDialog { transaction, request, .. } if request.method == Method::Message => {
+                self.message(now, transaction, &request);
+            }
             E::Request { transaction, request, .. } | E::InDialog { transaction, request, .. } => {
                 self.answer_request(now, transaction, &request);
             }
@@ -25,6 +31,11 @@ impl Phone {
                 let _gone = self.endpoint.reject(now, call, 486, "Busy Here", &[]);
             }
             E::Response { transaction, response, .. } => {
+                if !response.is_provisional()
+                    && self.line_answered(now, transaction, Some(&response))
+                {
+                    return;
+                }
                 if let Some(registration) = &mut self.registration {
                     let change = registration.handle_response(
                         now,
@@ -36,6 +47,9 @@ impl Phone {
                 }
             }
             E::RequestFailed { transaction, failure } => {
+                if self.line_answered(now, transaction, None) {
+                    return;
+                }
                 let outcome = unreachable(failure);
                 if let Some(registration) = &mut self.registration {
                     let change = registration.handle_failure(now, transaction, outcome);
@@ -88,7 +102,12 @@ impl Phone {
         self.state = State::Talking(call);
         self.liveness = Some(Liveness::new(now));
         let contacts = response.headers.contacts().unwrap_or_default();
-        self.focus = contacts.iter().any(|contact| contact.params.has("isfocus"));
+        let focus = contacts.iter().find(|contact| contact.params.has("isfocus"));
+        self.focus = focus.is_some();
+        self.chat.room = focus.map(|focus| {
+            let uri = &focus.uri;
+            Uri::sip(uri.user_text().as_deref(), uri.host.clone(), uri.port)
+        });
         match self.call.answered(&description(response.body_of_type(SDP))) {
             Ok(lines) => {
                 let lines = lines.to_vec();

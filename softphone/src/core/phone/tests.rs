@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use sdp::negotiate::LocalTransport;
 use sip_stack::auth::{Algorithm, Challenger, Ha1, Verdict};
-use sip_stack::endpoint::{Answer, EndReason, Event as ServerEvent};
+use sip_stack::endpoint::{Answer, EndReason, Event as ServerEvent, ServerTransactionId};
 use sip_stack::flow::{Hop, Transport};
-use sip_stack::message::{Host, Reason, Request, Value};
+use sip_stack::message::{Cpim, Host, Reason, Request, Value};
 
 use super::*;
 use crate::core::call::LocalPorts;
+use crate::core::chat::SayError;
 
 const PHONE: ([u8; 4], u16) = ([127, 0, 0, 1], 5070);
 const SERVER: ([u8; 4], u16) = ([127, 0, 0, 1], 5060);
@@ -620,4 +621,95 @@ fn a_registration_that_is_too_short_is_asked_for_again() {
     let contact = request.headers.contacts().unwrap().remove(0);
     assert_eq!(contact.params.get("expires"), Some("1800"));
     assert_eq!(request.headers.cseq().unwrap().method, Method::Register);
+}
+
+/// What the far end is told in the dialog of its call.
+fn told_in_dialog(told: Vec<ServerEvent>) -> Vec<(ServerTransactionId, Request)> {
+    let message = |event| match event {
+        ServerEvent::InDialog { transaction, request, .. } => Some((transaction, request)),
+        _ => None,
+    };
+    told.into_iter().filter_map(message).collect()
+}
+
+const NOON: Duration = Duration::from_secs(1_787_392_931);
+
+#[test]
+fn what_is_said_goes_to_the_conference_in_an_envelope_one_line_at_a_time() {
+    let mut world = called();
+    assert_eq!(world.phone.say(world.now, NOON, "too early"), Err(SayError::NoCall));
+    world.accept();
+    let first = world.phone.say(world.now, NOON, "grüß euch 👋").unwrap();
+    let second = world.phone.say(world.now, NOON, "noch etwas").unwrap();
+    let why = "480 Temporarily Unavailable".to_owned();
+    let mut told = world.exchange();
+    for (text, status, event) in [
+        ("grüß euch 👋", 200, Event::Said { id: first }),
+        ("noch etwas", 480, Event::NotSaid { id: second, why }),
+    ] {
+        let [(transaction, request)] = &told_in_dialog(told)[..] else { panic!("one at a time") };
+        assert!(request.headers.contacts().unwrap().is_empty());
+        let cpim = Cpim::parse(&request.body).unwrap();
+        assert_eq!(cpim.from().unwrap().display_name.as_deref(), Some("Ann"));
+        assert_eq!(cpim.to().unwrap().uri.to_string(), "sip:room@127.0.0.1:5060");
+        assert_eq!(cpim.date_time(), Some("2026-08-22T10:02:11Z"));
+        assert_eq!(&cpim.body[..], text.as_bytes());
+        world.server.respond_status(world.now, *transaction, status, "").unwrap();
+        told = world.exchange();
+        assert_eq!(world.events.pop(), Some(event));
+    }
+}
+
+#[test]
+fn who_refuses_the_envelope_gets_plain_text() {
+    let mut world = called();
+    world.accept();
+    let id = world.phone.say(world.now, NOON, "hi").unwrap();
+    let mut told = world.exchange();
+    for (kind, status) in [("message/cpim", 415), ("text/plain;charset=UTF-8", 200)] {
+        let [(transaction, request)] = &told_in_dialog(told)[..] else { panic!("one") };
+        assert_eq!(request.headers.get("Content-Type"), Some(kind));
+        world.server.respond_status(world.now, *transaction, status, "").unwrap();
+        told = world.exchange();
+    }
+    assert_eq!(world.events.pop(), Some(Event::Said { id }));
+}
+
+#[test]
+fn what_the_conference_tells_is_shown_once_and_strangers_are_not_heard() {
+    let mut world = called();
+    let (call, _) = world.accept();
+    let zoe = NameAddr::parse("\"Zoé\" <sip:zoe@h>").unwrap();
+    let room = NameAddr::new(uri("sip:room@127.0.0.1:5060"));
+    let mut cpim = Cpim::text(&zoe, &room, "2026-08-22T10:02:11Z", "hallo");
+    cpim.headers.push(("NS".into(), "imdn <urn:ietf:params:imdn>".into()));
+    cpim.headers.push(("imdn.Message-ID".into(), "m1".into()));
+    let body = Body { content_type: "message/cpim".into(), bytes: cpim.to_bytes() };
+    for _ in 0..2 {
+        world.server.request(world.now, call, Method::Message, &[], Some(body.clone())).unwrap();
+        world.exchange();
+    }
+    let line = ChatLine {
+        at: Some(NOON),
+        from: "Zoé".to_owned(),
+        text: "hallo".to_owned(),
+        private: false,
+    };
+    assert_eq!(world.events, [Event::Chat(line)]);
+    world.events.clear();
+    for (from, status) in [("sip:eve@127.0.0.1", 403), ("sip:room@127.0.0.1:5060", 200)] {
+        let (to, from) = (uri("sip:ann@127.0.0.1:5070"), NameAddr::new(uri(from)));
+        let to_name = NameAddr::new(to.clone());
+        let mut request = world.server.new_request(Method::Message, to, from, to_name);
+        request.set_body("text/plain", "psst");
+        let target = Endpoint::target_of(&request.uri);
+        world.server.send_request(world.now, request, target).unwrap();
+        let told = world.exchange();
+        let answer = told.into_iter().find_map(|event| match event {
+            ServerEvent::Response { response, .. } => Some(response.status),
+            _ => None,
+        });
+        assert_eq!(answer, Some(status));
+        assert_eq!(world.events.len(), usize::from(status == 200));
+    }
 }
