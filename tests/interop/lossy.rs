@@ -22,8 +22,9 @@ const NETWORK: &str = "ip link set lo up && ip link add card type veth peer name
     && nft add rule inet lossy in meta l4proto udp @th,64,2 2 numgen random mod 100 \\< 5 drop \
     && exec \"$0\" \"$@\"";
 
-/// Tones are at −20 dB; where one is less than −32 dB for 20 ms is a hole.
-const FLOOR: f64 = -32.0;
+/// Tones are at −20 dB; where one is less than −38 dB for 20 ms is a hole. What is made up for a lost packet is weaker
+/// than what was lost, a tone alone by up to 15 dB for some frames, but it is there.
+const FLOOR: f64 = -38.0;
 
 const ANNA: f64 = 400.0;
 const OPUS: f64 = 600.0;
@@ -77,7 +78,7 @@ fn meet() {
         ("opus", opus.recording().expect("a recording"), vec![ANNA, PCMU]),
         ("pcmu", pcmu.recording().expect("a recording"), vec![ANNA, OPUS]),
     ];
-    let mut faults = Vec::new();
+    let (mut faults, mut missing) = (Vec::new(), Vec::new());
     for (who, file, tones) in recordings {
         let heard = Recording::read(&file).expect("a recording");
         for hertz in tones {
@@ -89,19 +90,21 @@ fn meet() {
                 found.longest_gap
             );
             println!("{line}");
-            let whole =
-                found.seconds > 8.0 && found.missing < MISSING && found.longest_gap <= LONGEST_GAP;
-            if !whole {
+            missing.push(found.missing);
+            if found.seconds < 8.0 || found.longest_gap > LONGEST_GAP {
                 faults.push(line);
             }
         }
     }
     assert!(faults.is_empty(), "{faults:#?}");
+    let mean = missing.iter().sum::<f64>() / missing.len() as f64;
+    println!("{:.2} % missing on average", mean * 100.0);
+    assert!(mean < MISSING, "{missing:?}");
 }
 
-/// On two ways 9.75 % of the packets are lost: so much is missing if nobody makes up for them. Measured on a quiet
-/// machine: 0.7 to 6.8 %.
-const MISSING: f64 = 0.09;
+/// Mean of all who hear somebody. On two ways 9.75 % of the packets are lost: so much is missing if nobody makes up for
+/// them. Measured in five runs: 1.8 to 3.3 %; chance decides what a single one of the six loses, up to 7 %.
+const MISSING: f64 = 0.05;
 
 /// Measured on a quiet machine: 40 ms. Programs that are not let run on a busy one make holes too.
 const LONGEST_GAP: Duration = Duration::from_millis(200);
