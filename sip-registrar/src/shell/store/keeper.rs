@@ -164,13 +164,17 @@ impl Keeper {
     /// Takes in what is to be kept; never waits for the disk.
     pub(crate) fn keep(&self, command: StoreCommand) {
         let mut pending = self.shared.pending();
+        // Who gathers is awake already: to be woken again for each command is most of what it costs.
+        let asleep = pending.is_empty();
         match Subject::of(&command) {
             Some(subject) => drop(pending.states.insert(subject, command)),
             None if pending.records.len() < MAX_RECORDS => pending.records.push_back(command),
             None => drop(self.shared.failures.fetch_add(1, Ordering::Relaxed)),
         }
         drop(pending);
-        self.shared.wake.notify_one();
+        if asleep {
+            self.shared.wake.notify_one();
+        }
     }
 
     /// A door to the thread.
