@@ -4,6 +4,7 @@ pub mod call;
 pub mod chat;
 pub mod errand;
 pub mod exchange;
+pub mod listing;
 pub mod liveness;
 pub mod order;
 pub mod outcome;

@@ -3,12 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use softphone::core::errand;
+use softphone::core::order::Role;
+
+use super::moment::Moment;
 
 const EXAMPLES: &str = "\
 Examples:
   softphone join sip:standup@127.0.0.1
       join the meeting \"standup\" with the default microphone, speaker and camera
+  softphone create --subject 'Plan B' --pin 4711
+      make a meeting of one's own, and say how to come in
+  softphone list
+      see the meetings there are, and join one
   softphone join sip:standup@127.0.0.1 --name Zoé --camera pattern --mic tone:440
       no devices needed: a test picture and a test tone
   softphone join sip:standup@127.0.0.1 --headless --mic loop:speech.wav --camera clip.y4m \\
@@ -20,10 +28,29 @@ Examples:
       register first, then call another user
 
 Exit codes: 0 ok, 1 other failure, 2 wrong usage, 3 unreachable, 4 wrong password or not allowed,
-5 not found, 6 no common media, 7 service unavailable, 8 busy, 9 ended by the server because of a
-failure, 10 the running call was lost. docs/softphone.md describes them and the report.";
+5 not found or over, 6 no common media, 7 service unavailable, 8 busy, 9 ended by the server because
+of a failure, 10 the running call was lost. docs/softphone.md describes them and the report.";
 
-/// Parley softphone: joins SIP conferences, in a window or headless.
+const CREATE: &str = "\
+Examples:
+  softphone create
+      a meeting with a random name, from now on
+  softphone create standup --subject 'Daily' --waiting-room --join
+      named, people wait until they are admitted, and join it at once
+  softphone create --server sip:example.org --user alice --start '2026-11-23 10:00' --end +1h \\
+      --visibility members --invite bob --invite carol
+      planned, for some";
+
+const LIST: &str = "\
+Examples:
+  softphone list
+      the conferences of this machine's server; type the number of one to join it
+  softphone list --server sip:example.org --user alice --watch
+      drawn anew whenever something changes
+  softphone list --json | jq -r '.[].uri'
+      for a script: one JSON array";
+
+/// Parley softphone: joins SIP conferences, in a window or headless; makes, lists and moderates them.
 #[derive(Debug, Parser)]
 #[command(name = "softphone", version, after_help = EXAMPLES, max_term_width = 100)]
 pub struct Cli {
@@ -38,16 +65,37 @@ pub enum Command {
     /// Join a conference, or call a user.
     #[command(after_help = EXAMPLES, max_term_width = 100)]
     Join(Box<Join>),
+    /// Make a conference, without joining it.
+    #[command(after_help = CREATE, max_term_width = 100)]
+    Create(Box<Create>),
+    /// See the conferences there are, and join one.
+    #[command(after_help = LIST, max_term_width = 100)]
+    List(List),
+    /// End a conference for all; only its organizer may.
+    Cancel(AtMeeting),
+    /// Let nobody else into a conference.
+    Lock(AtMeeting),
+    /// Let people into a locked conference again.
+    Unlock(AtMeeting),
+    /// Mute somebody, or all but the moderators.
+    Mute(Mute),
+    /// Let somebody talk again, or all.
+    Unmute(Mute),
+    /// Remove somebody.
+    Kick(AtPerson),
+    /// Call somebody in.
+    Invite(AtPerson),
+    /// Let somebody in from the waiting room.
+    Admit(AtPerson),
+    /// Make somebody moderator, organizer or participant.
+    Role(SetRole),
     /// List microphones, speakers and cameras, and how to name them.
     Devices,
 }
 
-/// `softphone join`.
-#[derive(Debug, Args)]
-pub struct Join {
-    /// Whom to call: sip:NAME@HOST[:PORT][;transport=tcp]
-    pub uri: String,
-
+/// Who we are, and how we reach the server.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Who {
     /// Name shown to the others [default: the user name]
     #[arg(long)]
     pub name: Option<String>,
@@ -60,24 +108,47 @@ pub struct Join {
     #[arg(long, env = "SOFTPHONE_PASSWORD", hide_env_values = true)]
     pub password: Option<String>,
 
+    /// Local IP address for SIP and media [default: the one that leads to the server]
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<std::net::IpAddr>,
+
+    /// Ask these name servers instead of the system's; may be given several times
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub name_server: Vec<std::net::SocketAddr>,
+
+    /// Local SIP port [default: any free one]
+    #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
+    pub port: u16,
+}
+
+/// `softphone join`.
+#[derive(Debug, Args)]
+pub struct Join {
+    /// Whom to call: sip:NAME@HOST[:PORT][;transport=tcp]
+    pub uri: String,
+
+    /// Who we are.
+    #[command(flatten)]
+    pub who: Who,
+
     /// Register here before calling, and go through it: sip:HOST[:PORT][;transport=tcp]
     #[arg(long, requires = "user")]
     pub registrar: Option<String>,
 
     /// Microphone: default, a device name, FILE.wav, loop:FILE.wav, tone:HERTZ or none
-    #[arg(long, default_value = "default", value_name = "SOURCE")]
+    #[arg(long, default_value = DEFAULT, value_name = "SOURCE")]
     pub mic: String,
 
     /// Camera: default, a device, FILE.y4m, FILE.ivf, pattern or none
-    #[arg(long, default_value = "default", value_name = "SOURCE")]
+    #[arg(long, default_value = DEFAULT, value_name = "SOURCE")]
     pub camera: String,
 
     /// Speaker: default, a device name, FILE.wav or none
-    #[arg(long, default_value = "default", value_name = "SINK")]
+    #[arg(long, default_value = DEFAULT, value_name = "SINK")]
     pub speaker: String,
 
     /// How many pictures of others to ask for; 0 is a call without video
-    #[arg(long, default_value_t = 4, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=16))]
+    #[arg(long, default_value_t = SLOTS, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=16))]
     pub video_slots: u8,
 
     /// No window
@@ -99,18 +170,213 @@ pub struct Join {
     /// Write the grid of pictures as PNG at the end of the call
     #[arg(long, value_name = "FILE.png")]
     pub snapshot: Option<PathBuf>,
+}
 
-    /// Local IP address for SIP and media [default: the one that leads to the server]
-    #[arg(long, value_name = "ADDRESS")]
-    pub bind: Option<std::net::IpAddr>,
+const DEFAULT: &str = "default";
+const SLOTS: u8 = 4;
 
-    /// Ask these name servers instead of the system's; may be given several times
-    #[arg(long, value_name = "ADDRESS:PORT")]
-    pub name_server: Vec<std::net::SocketAddr>,
+impl Join {
+    /// Joining `uri` with the devices of a person at a desk.
+    pub fn new(uri: String, who: Who) -> Self {
+        Join {
+            uri,
+            who,
+            registrar: None,
+            mic: DEFAULT.to_owned(),
+            camera: DEFAULT.to_owned(),
+            speaker: DEFAULT.to_owned(),
+            video_slots: SLOTS,
+            headless: false,
+            duration: None,
+            report: None,
+            record: None,
+            snapshot: None,
+        }
+    }
+}
 
-    /// Local SIP port [default: any free one]
-    #[arg(long, default_value_t = 0, value_name = "PORT", hide_default_value = true)]
-    pub port: u16,
+/// `softphone create`.
+#[derive(Debug, Args)]
+pub struct Create {
+    /// Name of the conference, or its whole URI [default: a random name]
+    #[arg(value_name = "NAME")]
+    pub meeting: Option<String>,
+
+    /// The server: sip:HOST[:PORT][;transport=tcp]
+    #[arg(long, default_value = LOCAL, value_name = "URI")]
+    pub server: String,
+
+    /// User part of the server's conference factory
+    #[arg(long, default_value = "conference", value_name = "NAME")]
+    pub factory: String,
+
+    /// What it is about
+    #[arg(long)]
+    pub subject: Option<String>,
+
+    /// What has to be dialled to come in, 4 to 16 digits
+    #[arg(long, value_name = "DIGITS", value_parser = pin)]
+    pub pin: Option<String>,
+
+    /// Who finds it in a list [default: as the server is set]
+    #[arg(long)]
+    pub visibility: Option<Visibility>,
+
+    /// The most members
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max: Option<u32>,
+
+    /// When it begins: "2026-11-23 10:00", 10:00, 2026-11-23T09:00Z or +90m [default: now]
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    pub start: Option<Moment>,
+
+    /// When it ends; +1h is an hour after its begin
+    #[arg(long, value_name = "TIME", value_parser = Moment::parse)]
+    pub end: Option<Moment>,
+
+    /// Newcomers wait until a moderator admits them
+    #[arg(long)]
+    pub waiting_room: bool,
+
+    /// Whom to invite: a user of the server, or a SIP URI; may be given several times
+    #[arg(long, value_name = "USER")]
+    pub invite: Vec<String>,
+
+    /// Join it at once
+    #[arg(long)]
+    pub join: bool,
+
+    /// Who we are.
+    #[command(flatten)]
+    pub who: Who,
+}
+
+/// `softphone list`.
+#[derive(Debug, Args)]
+pub struct List {
+    /// The server: sip:HOST[:PORT][;transport=tcp]
+    #[arg(long, default_value = LOCAL, value_name = "URI")]
+    pub server: String,
+
+    /// User part of the server's list of conferences
+    #[arg(long, default_value = "meetings", value_name = "NAME")]
+    pub list: String,
+
+    /// Go on, and show what changes
+    #[arg(long)]
+    pub watch: bool,
+
+    /// One JSON array, with --watch one per line whenever something changes
+    #[arg(long)]
+    pub json: bool,
+
+    /// Who we are.
+    #[command(flatten)]
+    pub who: Who,
+}
+
+/// The server of who says nothing else.
+const LOCAL: &str = "sip:127.0.0.1";
+
+/// Who finds a conference in a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Visibility {
+    /// Everybody who may call the server
+    Public,
+    /// Those who are in it or invited
+    Members,
+    /// Its organizer alone
+    Hidden,
+}
+
+impl From<Visibility> for errand::Visibility {
+    fn from(visibility: Visibility) -> Self {
+        match visibility {
+            Visibility::Public => errand::Visibility::Public,
+            Visibility::Members => errand::Visibility::Members,
+            Visibility::Hidden => errand::Visibility::Hidden,
+        }
+    }
+}
+
+/// Something about a conference.
+#[derive(Debug, Args)]
+pub struct AtMeeting {
+    /// The conference: sip:NAME@HOST[:PORT][;transport=tcp]
+    pub uri: String,
+
+    /// Who we are.
+    #[command(flatten)]
+    pub who: Who,
+}
+
+/// Something about somebody in a conference.
+#[derive(Debug, Args)]
+pub struct AtPerson {
+    /// The conference: sip:NAME@HOST[:PORT][;transport=tcp]
+    pub uri: String,
+
+    /// Who is meant: a user of the server, or a SIP URI
+    #[arg(value_name = "USER")]
+    pub whom: String,
+
+    /// Who we are.
+    #[command(flatten)]
+    pub who: Who,
+}
+
+/// `softphone mute` and `unmute`.
+#[derive(Debug, Args)]
+pub struct Mute {
+    /// The conference: sip:NAME@HOST[:PORT][;transport=tcp]
+    pub uri: String,
+
+    /// Who is meant: a user of the server, or a SIP URI [default: all but the moderators]
+    #[arg(value_name = "USER")]
+    pub whom: Option<String>,
+
+    /// Who we are.
+    #[command(flatten)]
+    pub who: Who,
+}
+
+/// `softphone role`.
+#[derive(Debug, Args)]
+pub struct SetRole {
+    /// Who, where.
+    #[command(flatten)]
+    pub at: AtPerson,
+
+    /// What to make of them
+    #[arg(value_enum)]
+    pub role: RoleWord,
+}
+
+/// What somebody is in a conference.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RoleWord {
+    /// Talks, sees, chats
+    Participant,
+    /// Also locks, mutes, removes, invites, admits
+    Moderator,
+    /// Also cancels; the one who was it becomes moderator
+    Organizer,
+}
+
+impl From<RoleWord> for Role {
+    fn from(role: RoleWord) -> Self {
+        match role {
+            RoleWord::Participant => Role::Participant,
+            RoleWord::Moderator => Role::Moderator,
+            RoleWord::Organizer => Role::Organizer,
+        }
+    }
+}
+
+/// What a phone can dial, and a conference takes.
+fn pin(text: &str) -> Result<String, String> {
+    let good = (4..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    good.then(|| text.to_owned()).ok_or_else(|| "expected 4 to 16 digits".to_owned())
 }
 
 /// Positive seconds, fractions allowed.
@@ -128,6 +394,10 @@ mod tests {
 
     use super::*;
 
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+    }
+
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
@@ -135,11 +405,14 @@ mod tests {
 
     #[test]
     fn defaults_are_those_of_a_person_at_a_desk() {
-        let cli = Cli::try_parse_from(["softphone", "join", "sip:a@127.0.0.1"]).unwrap();
-        let Command::Join(join) = cli.command else { panic!("not join") };
+        let Ok(Command::Join(join)) = parse("softphone join sip:a@127.0.0.1") else {
+            panic!("not join")
+        };
         assert_eq!((join.mic.as_str(), join.camera.as_str()), ("default", "default"));
         assert_eq!(join.video_slots, 4);
         assert!(!join.headless && join.duration.is_none());
+        let same = Join::new("sip:a@127.0.0.1".to_owned(), Who { ..join.who.clone() });
+        assert_eq!(format!("{join:?}"), format!("{same:?}"));
     }
 
     #[test]
@@ -152,7 +425,36 @@ mod tests {
 
     #[test]
     fn a_registrar_needs_a_user() {
-        let args = ["softphone", "join", "sip:a@127.0.0.1", "--registrar", "sip:127.0.0.1"];
-        assert!(Cli::try_parse_from(args).is_err());
+        assert!(parse("softphone join sip:a@127.0.0.1 --registrar sip:127.0.0.1").is_err());
+    }
+
+    #[test]
+    fn a_conference_is_made_with_what_was_said_and_no_more() {
+        let Ok(Command::Create(bare)) = parse("softphone create") else { panic!("not create") };
+        assert_eq!((bare.server.as_str(), bare.meeting), ("sip:127.0.0.1", None));
+        assert!(bare.start.is_none() && bare.visibility.is_none() && !bare.join);
+        let line = "softphone create standup --pin 4711 --visibility members --max 5 --start +5m \
+                    --end +1h --invite bob --invite carol --waiting-room";
+        let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let Ok(Command::Create(full)) = parse(&line) else { panic!("not create") };
+        assert_eq!(full.invite, ["bob", "carol"]);
+        assert_eq!(full.end, Some(Moment::After(Duration::from_secs(3600))));
+        for wrong in ["--pin 12", "--pin 12345a", "--max 0", "--visibility secret", "--end soon"] {
+            assert!(parse(&format!("softphone create {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn moderation_names_the_meeting_and_who_is_meant() {
+        assert!(parse("softphone kick sip:a@h bob").is_ok());
+        assert!(parse("softphone kick sip:a@h").is_err());
+        assert!(
+            matches!(parse("softphone mute sip:a@h"), Ok(Command::Mute(mute)) if mute.whom.is_none())
+        );
+        let Ok(Command::Role(set)) = parse("softphone role sip:a@h bob organizer") else {
+            panic!("not role")
+        };
+        assert_eq!((set.at.whom.as_str(), set.role), ("bob", RoleWord::Organizer));
+        assert!(parse("softphone role sip:a@h bob king").is_err());
     }
 }

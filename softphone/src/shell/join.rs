@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,11 +10,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
 use rtp_session::NtpClock;
-use sip_net::Transports;
 use sip_stack::auth::Credentials;
-use sip_stack::endpoint::EndpointConfig;
-use sip_stack::flow::{Hop, Transport};
-use sip_stack::message::{Host, Method, NameAddr, Scheme, Uri};
+use sip_stack::message::Uri;
 use sip_stack::token::Tokens;
 use softphone::core::call::Call;
 use softphone::core::outcome::Outcome;
@@ -33,11 +30,13 @@ use tokio::sync::mpsc;
 
 use super::audio::{AudioDevices, AudioState};
 use super::cli::Join;
+use super::failure::Failure;
 use super::network::{self, CallSetup, Finished, Input};
 use super::say::{complain, say};
 use super::sockets::BoundPorts;
 use super::video::{CameraState, CameraThread};
 use super::view::View;
+use super::way::{Way, sip_uri};
 
 /// Inputs that wait for the network thread.
 const QUEUE: usize = 1024;
@@ -45,34 +44,13 @@ const QUEUE: usize = 1024;
 const WINDOW: (usize, usize) = (1280, 760);
 /// The window is drawn this often.
 const REDRAW: Duration = Duration::from_millis(33);
-/// NATs forget a quiet TCP connection, and so would we our registration (RFC 5626 §4.4.1 says 120 s).
-const KEEP_ALIVE: Duration = Duration::from_secs(120);
-/// Exit code for wrong usage, the same as clap's.
-const USAGE: u8 = 2;
-
-/// Why a call did not even begin.
-enum NoCall {
-    /// The command line is wrong.
-    Usage(String),
-    /// Anything else.
-    Outcome(Outcome),
-}
-
-impl NoCall {
-    fn local(error: impl ToString) -> Self {
-        Self::Outcome(Outcome::Local(error.to_string()))
-    }
-}
 
 /// Runs the command.
 pub fn join(args: &Join) -> ExitCode {
     let outcome = match call(args) {
         Ok(outcome) => outcome,
-        Err(NoCall::Usage(what)) => {
-            complain(&format!("{what}\nTry 'softphone join --help'."));
-            return ExitCode::from(USAGE);
-        }
-        Err(NoCall::Outcome(outcome)) => {
+        Err(failure @ Failure::Usage(_)) => return failure.complain(),
+        Err(Failure::Outcome(outcome)) => {
             write_report(args, &not_begun(args, &outcome));
             outcome
         }
@@ -88,7 +66,7 @@ pub fn join(args: &Join) -> ExitCode {
 fn not_begun(args: &Join, outcome: &Outcome) -> Report {
     let call = CallReport {
         uri: args.uri.clone(),
-        name: args.name.clone().unwrap_or_default(),
+        name: args.who.name.clone().unwrap_or_default(),
         state: state_word(outcome).to_owned(),
         reason: outcome.to_string(),
         exit_code: outcome.exit_code(),
@@ -97,12 +75,12 @@ fn not_begun(args: &Join, outcome: &Outcome) -> Report {
     Report { format: FORMAT, call, ..Report::default() }
 }
 
-fn call(args: &Join) -> Result<Outcome, NoCall> {
+fn call(args: &Join) -> Result<Outcome, Failure> {
     let plan = Plan::new(args)?;
     let devices = Devices::open(args, &plan)?;
     let view = Arc::new(View::new(plan.slots));
     let (inputs, inbox) = mpsc::channel(QUEUE);
-    let window = if args.headless { None } else { window(&plan.name) };
+    let window = if args.headless { None } else { window(&plan.way.name) };
     let camera_state = Arc::new(CameraState::new(devices.camera.is_some()));
     let has_camera = devices.camera.is_some();
     let camera = devices
@@ -111,8 +89,8 @@ fn call(args: &Join) -> Result<Outcome, NoCall> {
             CameraThread::start(camera, camera_state.clone(), view.clone(), inputs.clone())
         })
         .transpose()
-        .map_err(NoCall::local)?;
-    say(&format!("calling {} as {}", plan.uri, plan.name));
+        .map_err(Failure::local)?;
+    say(&format!("calling {} as {}", plan.uri, plan.way.name));
     let keys = inputs.clone();
     let shared = Shared { view: view.clone(), camera_state, has_camera, audio: devices.audio };
     let network = std::thread::Builder::new()
@@ -121,7 +99,7 @@ fn call(args: &Join) -> Result<Outcome, NoCall> {
             let duration = args.duration;
             move || network_thread(plan, shared, duration, inputs, inbox)
         })
-        .map_err(NoCall::local)?;
+        .map_err(Failure::local)?;
     if let Some(window) = window {
         show(window, &view, &keys, &network);
     }
@@ -130,8 +108,8 @@ fn call(args: &Join) -> Result<Outcome, NoCall> {
         camera.stop();
     }
     let finished = match finished {
-        Ok(finished) => finished.map_err(NoCall::local)?,
-        Err(_) => return Err(NoCall::local("the network thread failed")),
+        Ok(finished) => finished.map_err(Failure::local)?,
+        Err(_) => return Err(Failure::local("the network thread failed")),
     };
     Ok(write_files(args, finished))
 }
@@ -192,87 +170,21 @@ fn show(
     }
 }
 
-/// Everything that is known before a port is opened.
+/// Whom to call, how to get there.
 struct Plan {
     uri: Uri,
-    name: String,
-    user: String,
-    password: Option<String>,
     registrar: Option<Uri>,
-    /// Where the first request goes.
-    hop: Hop,
-    /// The host behind it.
-    remote: IpAddr,
-    local: SocketAddr,
-    name_servers: Vec<SocketAddr>,
+    way: Way,
     slots: usize,
 }
 
 impl Plan {
-    fn new(args: &Join) -> Result<Self, NoCall> {
+    fn new(args: &Join) -> Result<Self, Failure> {
         let uri = sip_uri(&args.uri)?;
         let registrar = args.registrar.as_deref().map(sip_uri).transpose()?;
-        let hop = Hop::from_uri(registrar.as_ref().unwrap_or(&uri));
-        let remote = resolve(&hop, &args.name_server)?;
-        let address = match args.bind {
-            Some(address) => address,
-            None => address_towards(remote).map_err(|error| {
-                NoCall::Outcome(Outcome::Unreachable(format!("no way to {remote}: {error}")))
-            })?,
-        };
-        let user = args
-            .user
-            .clone()
-            .unwrap_or_else(|| format!("guest-{}", Tokens::new(rand::random()).hex(2)));
-        Ok(Self {
-            name: args.name.clone().unwrap_or_else(|| user.clone()),
-            uri,
-            user,
-            password: args.password.clone(),
-            registrar,
-            hop,
-            remote: remote.ip(),
-            local: SocketAddr::new(address, args.port),
-            name_servers: args.name_server.clone(),
-            slots: usize::from(args.video_slots),
-        })
+        let way = Way::find(registrar.as_ref().unwrap_or(&uri), &args.who)?;
+        Ok(Self { uri, registrar, way, slots: usize::from(args.video_slots) })
     }
-}
-
-fn sip_uri(text: &str) -> Result<Uri, NoCall> {
-    let uri = Uri::parse(text).filter(Uri::is_sip).ok_or_else(|| {
-        let example = "expected something like sip:standup@127.0.0.1";
-        NoCall::Usage(format!("\"{text}\" is no SIP address: {example}"))
-    })?;
-    match uri.scheme {
-        Scheme::Sip => Ok(uri),
-        _ => {
-            Err(NoCall::Usage(format!("\"{text}\" asks for TLS, which is not there yet: use sip:")))
-        }
-    }
-}
-
-/// Where a hop leads first (RFC 3263). What comes after it is for the transports to find.
-fn resolve(hop: &Hop, name_servers: &[SocketAddr]) -> Result<SocketAddr, NoCall> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let found = runtime.and_then(|runtime| runtime.block_on(sip_net::resolve(hop, name_servers)));
-    let first = found.map_err(NoCall::local)?.into_iter().next();
-    let address = first.and_then(|hop| Some((hop.host.ip()?, hop.port?)));
-    address.map(SocketAddr::from).ok_or_else(|| {
-        let unknown = format!("{} is not known to any name server", hop.host);
-        NoCall::Outcome(Outcome::Unreachable(unknown))
-    })
-}
-
-/// Our address on the way to `remote`; nothing is sent.
-fn address_towards(remote: SocketAddr) -> io::Result<IpAddr> {
-    let any: IpAddr = match remote {
-        SocketAddr::V4(_) => std::net::Ipv4Addr::UNSPECIFIED.into(),
-        SocketAddr::V6(_) => std::net::Ipv6Addr::UNSPECIFIED.into(),
-    };
-    let socket = UdpSocket::bind((any, 0))?;
-    socket.connect(remote)?;
-    Ok(socket.local_addr()?.ip())
 }
 
 struct Devices {
@@ -281,14 +193,14 @@ struct Devices {
 }
 
 impl Devices {
-    fn open(args: &Join, plan: &Plan) -> Result<Self, NoCall> {
+    fn open(args: &Join, plan: &Plan) -> Result<Self, Failure> {
         let microphone = opened(open_microphone(&args.mic))?;
         let mut speakers = vec![opened(open_speaker(&args.speaker))?];
         if let Some(path) = &args.record {
-            let sink = path.to_str().ok_or_else(|| NoCall::local("--record: not UTF-8"))?;
+            let sink = path.to_str().ok_or_else(|| Failure::local("--record: not UTF-8"))?;
             speakers.push(opened(open_speaker(sink))?);
         }
-        let settings = CameraSettings { name: plan.name.clone(), ..CameraSettings::default() };
+        let settings = CameraSettings { name: plan.way.name.clone(), ..CameraSettings::default() };
         let camera = match args.camera.as_str() {
             _ if plan.slots == 0 => None,
             "none" => None,
@@ -298,8 +210,8 @@ impl Devices {
     }
 }
 
-fn opened<T: ?Sized>(result: Result<Opened<T>, DeviceError>) -> Result<Box<T>, NoCall> {
-    let opened = result.map_err(NoCall::local)?;
+fn opened<T: ?Sized>(result: Result<Opened<T>, DeviceError>) -> Result<Box<T>, Failure> {
+    let opened = result.map_err(Failure::local)?;
     if let Some(note) = &opened.note {
         say(note);
     }
@@ -309,8 +221,8 @@ fn opened<T: ?Sized>(result: Result<Opened<T>, DeviceError>) -> Result<Box<T>, N
 /// A default camera that is not there is no camera.
 fn camera(
     result: Result<Opened<dyn Camera>, DeviceError>,
-) -> Result<Option<Box<dyn Camera>>, NoCall> {
-    let opened = result.map_err(NoCall::local)?;
+) -> Result<Option<Box<dyn Camera>>, Failure> {
+    let opened = result.map_err(Failure::local)?;
     match opened.note {
         Some(note) => {
             say(&note);
@@ -360,13 +272,7 @@ fn network_thread(
 }
 
 fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<CallSetup> {
-    let config = sip_net::Config {
-        name_servers: plan.name_servers.clone(),
-        keep_alive: Some(KEEP_ALIVE),
-        ..sip_net::Config::default()
-    };
-    let sip = Transports::bind(&[plan.local], config)?;
-    let local = *sip.local_addrs().first().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    let (sip, local) = plan.way.transports()?;
     let ports = BoundPorts::bind(local.ip(), plan.slots)?;
     let mut tokens = Tokens::new(rand::random());
     let session_id = rand::random::<u64>() >> 1;
@@ -376,11 +282,11 @@ fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<C
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let media = MediaConfig {
         cname: tokens.hex(12),
-        name: plan.name.clone(),
+        name: plan.way.name.clone(),
         clock: NtpClock::new(now, since_epoch),
         seed: rand::random(),
         slots: plan.slots,
-        sip_host: Some(plan.remote),
+        sip_host: Some(plan.way.remote),
     };
     let uri = plan.uri.to_string();
     let phone = Phone::new(phone_config(plan, local), call, tokens.seed());
@@ -400,42 +306,17 @@ fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<C
 }
 
 fn phone_config(plan: Plan, local: SocketAddr) -> PhoneConfig {
-    let host = Host::from(local.ip());
-    let mut contact = Uri::sip(Some(&plan.user), host.clone(), Some(local.port()));
-    if plan.hop.transport == Some(Transport::Tcp) {
-        contact = contact.with_param("transport", "tcp");
-    }
-    let contact = NameAddr::new(contact);
-    let mut endpoint = EndpointConfig::new(host, local.port());
-    endpoint.contact = contact.clone();
-    endpoint.user_agent = format!("Parley-softphone/{}", env!("CARGO_PKG_VERSION"));
-    endpoint.allow = vec![
-        Method::Invite,
-        Method::Ack,
-        Method::Cancel,
-        Method::Bye,
-        Method::Options,
-        Method::Prack,
-        Method::Update,
-        Method::Info,
-    ];
-    let domain = plan.registrar.as_ref().unwrap_or(&plan.uri);
-    let address = Uri::sip(Some(&plan.user), domain.host.clone(), None);
-    let from = NameAddr::new(address).with_display_name(&plan.name);
-    let credentials = |password: &String| Credentials::new(&plan.user, password);
-    let registrar = plan.registrar.as_ref().map(|uri| RegistrarConfig {
-        uri: Uri::sip(None, uri.host.clone(), uri.port),
-        target: plan.hop.clone().into(),
+    let Plan { uri, registrar, way, .. } = plan;
+    let endpoint = way.endpoint(local);
+    let from = way.from(registrar.as_ref().unwrap_or(&uri));
+    let account = way.account();
+    let target = registrar.is_some().then(|| way.hop.clone().into());
+    let registrar = registrar.map(|registrar| RegistrarConfig {
+        uri: Uri::sip(None, registrar.host, registrar.port),
+        target: way.hop.into(),
         aor: from.clone(),
-        contact,
-        credentials: plan.password.as_ref().map(credentials),
+        contact: endpoint.contact.clone(),
+        credentials: account.as_ref().map(|(user, password)| Credentials::new(user, password)),
     });
-    PhoneConfig {
-        endpoint,
-        uri: plan.uri,
-        from,
-        target: plan.registrar.is_some().then(|| plan.hop.into()),
-        account: plan.password.map(|password| (plan.user, password)),
-        registrar,
-    }
+    PhoneConfig { endpoint, uri, from, target, account, registrar }
 }

@@ -7,18 +7,31 @@
 
 mod audio;
 mod cli;
+mod create;
 mod devices;
+mod errand;
+mod failure;
 mod join;
+mod lines;
+mod list;
+mod moment;
 mod network;
+mod order;
 mod say;
+mod secrets;
 mod sockets;
+mod table;
 mod video;
 mod view;
+mod way;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use softphone::core::order::Order;
 use tracing_subscriber::EnvFilter;
+
+use self::cli::Command;
 
 /// Runs the command line.
 pub fn run() -> ExitCode {
@@ -26,7 +39,21 @@ pub fn run() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match cli.command {
-        cli::Command::Join(args) => join::join(&args),
-        cli::Command::Devices => devices::devices(),
+        Command::Join(args) => join::join(&args),
+        Command::Create(args) => create::create(&args),
+        Command::List(args) => list::list(&args),
+        Command::Cancel(args) => order::meeting(&args, Order::Cancel),
+        Command::Lock(args) => order::meeting(&args, Order::Lock(true)),
+        Command::Unlock(args) => order::meeting(&args, Order::Lock(false)),
+        Command::Mute(args) => order::mute(args, true),
+        Command::Unmute(args) => order::mute(args, false),
+        Command::Kick(args) => order::person(&args, Order::Kick),
+        Command::Invite(args) => order::person(&args, Order::Invite),
+        Command::Admit(args) => order::person(&args, Order::Admit),
+        Command::Role(args) => {
+            let role = args.role.into();
+            order::person(&args.at, |whom| Order::Role(whom, role))
+        }
+        Command::Devices => devices::devices(),
     }
 }

@@ -37,6 +37,11 @@ pub struct Part {
 /// body is not closed by that boundary, has a part whose headers cannot be read, or more than
 /// [`MAX_PARTS`].
 pub fn parts(content_type: &MediaType, body: &Bytes) -> Option<Vec<Part>> {
+    parts_up_to(content_type, body, MAX_PARTS)
+}
+
+/// As [`parts`], for bodies that have reason to have up to `most` parts, such as lists (RFC 4662 §5.1).
+pub fn parts_up_to(content_type: &MediaType, body: &Bytes, most: usize) -> Option<Vec<Part>> {
     let boundary = content_type.params.text("boundary")?;
     // RFC 2046 §5.1.1: 1 to 70 characters
     if content_type.kind != "multipart" || !(1..=70).contains(&boundary.len()) {
@@ -59,8 +64,8 @@ pub fn parts(content_type: &MediaType, body: &Bytes) -> Option<Vec<Part>> {
             let end = text.strip_suffix(b"\n").map_or(text, |t| t.strip_suffix(b"\r").unwrap_or(t));
             parts.push(part(&body.slice(start..start + end.len()))?);
         }
-        if last || parts.len() > MAX_PARTS {
-            return (last && parts.len() <= MAX_PARTS && !parts.is_empty()).then_some(parts);
+        if last || parts.len() > most {
+            return (last && parts.len() <= most && !parts.is_empty()).then_some(parts);
         }
         open = Some(next);
         at = next;
