@@ -6,7 +6,7 @@ mod lab;
 use std::time::Duration;
 
 use lab::{
-    Lab, OFFER, Phone, SERVER, T1, body, last_response, leg_of, requests, settings, statuses,
+    GRACE, Lab, OFFER, Phone, SERVER, T1, body, last_response, leg_of, requests, settings, statuses,
 };
 use mixer_control::{LegRef, MixerError, MixerEvent, MixerRequest};
 use sip_registrar::{Guests, Settings};
@@ -63,8 +63,10 @@ fn an_invite_is_answered_when_the_mixer_has_answered() {
     assert_eq!(statuses(&came), [200]);
     assert!(matches!(lab.only_command(), MixerRequest::Leave(leg) if *leg == join.leg));
     lab.mixer_agrees();
+    assert_eq!((lab.counters().members, lab.counters().conferences), (0, 1));
+    lab.wait(GRACE);
     assert_eq!((lab.counters().members, lab.counters().conferences), (0, 0));
-    lab.wait(Duration::from_secs(64));
+    lab.wait(Duration::from_secs(54));
     assert!(lab.registrar.is_idle());
 }
 
@@ -86,6 +88,9 @@ fn the_same_name_is_the_same_meeting_until_the_last_has_left() {
     first.send(&mut lab, "BYE", "", "");
     assert_eq!(lab.counters().conferences, 1);
     second.send(&mut lab, "BYE", "", "");
+    lab.wait(GRACE - Duration::from_millis(1));
+    assert_eq!(lab.counters().conferences, 1, "who lost the network finds it again");
+    lab.wait(Duration::from_millis(1));
     assert_eq!(lab.counters().conferences, 0);
 
     lab.willing = false;
@@ -230,6 +235,7 @@ fn a_late_offer_is_the_mixers_and_the_ack_answers_it() {
     let cseq = phone.cseq;
     let came = phone.send(&mut lab, &format!("ACK {cseq}"), "", "");
     assert_eq!(byes(&came), ["SIP;cause=400;text=\"no answer in ACK\""]);
+    lab.wait(GRACE);
     assert_eq!(lab.counters().conferences, 0);
 
     // So does an answer that the mixer cannot use.
@@ -267,6 +273,7 @@ fn without_a_mixer_calls_get_503_and_it_is_used_again_when_it_is_back() {
     lab.input(sip_registrar::Input::MixerDown);
     lab.wait(Duration::from_secs(2));
     assert_eq!(byes(&lab.take(5071)), ["SIP;cause=503;text=\"the media mixer is gone\""]);
+    lab.wait(GRACE);
     assert_eq!(lab.counters().conferences, 0);
     refused(&mut lab, 5073);
     lab.mixer_says(MixerEvent::Hello { mixer: "m1".into() });
@@ -401,6 +408,7 @@ fn what_fails_at_the_mixer_ends_those_concerned_and_nobody_else() {
     lab.mixer_says(MixerEvent::ConferenceFailed(legs[1].conference.clone()));
     assert!(byes(&lab.take(5071))[0].starts_with("SIP;cause=500"));
     assert!(lab.take(5072).is_empty());
+    lab.wait(GRACE);
     assert_eq!((lab.counters().members, lab.counters().conferences), (1, 1));
     lab.mixer_says(MixerEvent::LegSilent(legs[0].clone()));
     lab.mixer_says(MixerEvent::ConferenceFailed("unknown".into()));

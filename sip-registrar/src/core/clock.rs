@@ -23,6 +23,14 @@ impl WallClock {
         self.unix + now.saturating_duration_since(self.anchor)
     }
 
+    /// The instant of a time since 1970; times before the anchor are the anchor. What is too far away to
+    /// be told is a century away.
+    #[must_use]
+    pub fn instant(&self, unix: Duration) -> Instant {
+        const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
+        self.anchor + unix.saturating_sub(self.unix).min(CENTURY)
+    }
+
     /// The value of a Date header field: `Sat, 13 Nov 2010 23:29:00 GMT` (RFC 3261 §20.17).
     #[must_use]
     pub fn date(&self, now: Instant) -> String {
@@ -75,6 +83,10 @@ mod tests {
             assert_eq!(clock.date(start), date);
         }
         let clock = WallClock::new(start, Duration::from_secs(59));
+        let later = start + Duration::from_secs(5);
+        assert_eq!(clock.instant(clock.unix(later)), later);
+        assert_eq!(clock.instant(Duration::ZERO), start);
+        assert!(clock.instant(Duration::MAX) > later);
         assert_eq!(clock.date(start + Duration::from_secs(1)), "Thu, 01 Jan 1970 00:01:00 GMT");
     }
 }

@@ -109,6 +109,12 @@ impl Record {
         self
     }
 
+    /// To whom it was done.
+    pub(crate) fn whom(mut self, person: Person) -> Self {
+        self.whom = Some(person);
+        self
+    }
+
     /// More about it.
     pub(crate) fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
@@ -119,6 +125,11 @@ impl Record {
 impl Registrar {
     /// Notes in the history what has happened.
     pub(crate) fn record(&mut self, record: Record) {
-        self.push_output(Output::Store(StoreCommand::Record(Box::new(record))));
+        self.store(StoreCommand::Record(Box::new(record)));
+    }
+
+    /// Has something kept beyond a restart.
+    pub(crate) fn store(&mut self, command: StoreCommand) {
+        self.push_output(Output::Store(command));
     }
 }

@@ -6,12 +6,16 @@ use std::time::Instant;
 
 use sip_stack::auth::Verdict;
 use sip_stack::flow::Flow;
-use sip_stack::message::{Host, NameAddr, Request};
+use sip_stack::message::{Headers, Host, NameAddr, Request};
 
 use super::conference::{Actor, Creator};
 use super::guard::Source;
 use super::registrar::Registrar;
 use super::reject::Reject;
+
+/// The header field in which a guest is told the secret of the conference it has opened, and shows it
+/// (decision 0080).
+pub(crate) const ORGANIZER_SECRET: &str = "Organizer-Secret";
 
 /// How many characters of a user name go into the log.
 const MAX_LOGGED: usize = 64;
@@ -39,6 +43,18 @@ impl Identity {
             Actor::Account(user) => Some(Identity::Account(user.clone())),
             Actor::Guest { address, user, .. } => {
                 Some(Identity::Guest { address: *address, user: user.clone() })
+            }
+        }
+    }
+
+    /// Somebody who does something by a request with these header fields.
+    pub(crate) fn actor(&self, headers: &Headers) -> Actor {
+        match self {
+            Identity::Account(user) => Actor::Account(user.clone()),
+            Identity::Guest { address, user } => {
+                let shown = headers.get(ORGANIZER_SECRET).map(str::trim);
+                let secret = shown.filter(|shown| !shown.is_empty()).map(str::to_owned);
+                Actor::Guest { address: *address, user: user.clone(), secret }
             }
         }
     }

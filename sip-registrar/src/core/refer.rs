@@ -1,5 +1,5 @@
-//! REFER to the focus: a member has somebody called into its conference, or leaves it (RFC 3515, RFC
-//! 4579 §5.5, §5.11), and is told what becomes of it (`Event: refer`).
+//! REFER to the focus: somebody is called into a conference, or something is done to it or its members
+//! (RFC 3515, RFC 4579 §5.5, §5.11), and who asked is told what becomes of it (`Event: refer`).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -7,10 +7,9 @@ use std::time::{Duration, Instant};
 use sip_stack::dialog::Notifier;
 use sip_stack::endpoint::{Body, CallId, ServerTransactionId};
 use sip_stack::flow::Flow;
-use sip_stack::message::{Method, NameAddr, Reason, Request, build};
+use sip_stack::message::{Method, NameAddr, Reason, Request, Uri, build};
 
-use super::conference::ConferenceName;
-use super::identity::Identity;
+use super::conference::{Act, Actor, ConferenceName, MemberRole, Whom, flag};
 use super::register::bad_request;
 use super::registrar::{Registrar, Role};
 use super::reject::Reject;
@@ -51,13 +50,30 @@ enum Notify {
     Nobody,
 }
 
-/// What a REFER asks for, if policy lets it.
-#[derive(Debug, PartialEq, Eq)]
-enum Wish {
-    /// Call this account into the conference.
-    DialOut(String),
-    /// End one's own calls to the conference.
-    Leave,
+impl Refers {
+    fn begin(&mut self, notify: Notify) -> ReferId {
+        self.next += 1;
+        let id = ReferId(self.next);
+        self.running.insert(id, Refer { notify, branches: BTreeSet::new(), best: None });
+        id
+    }
+
+    /// Somebody is called in without a REFER: nobody is told what becomes of it.
+    pub(crate) fn silent(&mut self) -> ReferId {
+        self.begin(Notify::Nobody)
+    }
+
+    /// These calls belong to it.
+    pub(crate) fn began(&mut self, id: ReferId, calls: BTreeSet<CallId>) {
+        if let Some(refer) = self.running.get_mut(&id) {
+            refer.branches = calls;
+        }
+    }
+
+    /// Nothing comes of it.
+    pub(crate) fn forget(&mut self, id: ReferId) {
+        self.running.remove(&id);
+    }
 }
 
 impl Registrar {
@@ -73,20 +89,20 @@ impl Registrar {
             return Err(Reject::new(481));
         };
         let Some(member) = self.member_mut(call) else { return Err(Reject::new(481)) };
-        let (identity, contact) = (member.identity.clone(), member.contact.clone());
+        let (actor, contact) = (member.identity.actor(&request.headers), member.contact.clone());
         let flow = self.endpoint.flow_of(call).ok_or_else(|| Reject::new(481))?;
-        let wish = self.judge(&identity, request, &flow)?;
+        let act = self.judge(now, &actor, request, &name, &flow)?;
         let id = request.headers.cseq().map_err(bad_request)?.number;
         let notify = match wants_no_subscription(request) {
             true => Notify::Nobody,
             false => Notify::InCall { call, id },
         };
         self.accept_refer(now, transaction, &contact, &notify);
-        self.carry_out(now, request, &flow, &identity, &name, wish, notify);
+        self.carry_out(now, request, &flow, &actor, &name, act, notify);
         Ok(())
     }
 
-    /// REFER to a conference outside of any dialog: only of somebody who is in it.
+    /// REFER to a conference outside of any dialog.
     pub(crate) fn refer_outside(
         &mut self,
         now: Instant,
@@ -104,11 +120,8 @@ impl Registrar {
             // make them call.
             return Err(Reject::new(405));
         };
-        let focus = self.directory.get(&name).ok_or_else(|| Reject::new(404))?;
-        if !focus.has(&identity) {
-            return Err(Reject::new(403).because("only members may invite"));
-        }
-        let wish = self.judge(&identity, request, flow)?;
+        let actor = identity.actor(&request.headers);
+        let act = self.judge(now, &actor, request, &name, flow)?;
         let contact = self.conference_contact(&name, &request.uri, flow);
         let notify = if wants_no_subscription(request) {
             Notify::Nobody
@@ -117,34 +130,39 @@ impl Registrar {
             Notify::Outside(Box::new(notifier.ok_or_else(|| Reject::new(400).because("Contact"))?))
         };
         self.accept_refer(now, transaction, &contact, &notify);
-        self.carry_out(now, request, flow, &identity, &name, wish, notify);
+        self.carry_out(now, request, flow, &actor, &name, act, notify);
         Ok(())
     }
 
-    /// The policy: what may be asked for, by whom. Everything else is refused, for a focus that calls
-    /// whatever it is told is a relay for strangers (RFC 3515 §5).
-    fn judge(&self, identity: &Identity, request: &Request, flow: &Flow) -> Result<Wish, Reject> {
-        let target = request.headers.refer_to().map_err(bad_request)?;
-        let target = target.ok_or_else(|| Reject::new(400).because("no Refer-To"))?.uri;
-        let denied = |why: &str| Err(Reject::new(403).because(why));
-        let Identity::Account(referrer) = identity else {
-            return denied("only accounts may invite");
-        };
+    /// What a REFER asks for, if whoever sent it may.
+    fn judge(
+        &self,
+        now: Instant,
+        actor: &Actor,
+        request: &Request,
+        name: &ConferenceName,
+        flow: &Flow,
+    ) -> Result<Act, Reject> {
         if self.refers.running.len() >= MAX_REFERS {
             return Err(Reject::busy("too many invitations"));
         }
-        if !target.is_sip() || !self.is_ours(&target, flow) || !target.headers.is_empty() {
-            return denied("only accounts of this server can be invited");
+        let target = request.headers.refer_to().map_err(bad_request)?;
+        let target = target.ok_or_else(|| Reject::new(400).because("no Refer-To"))?;
+        let focus = self.running(now, name)?;
+        if !target.uri.is_sip() || !target.uri.headers.is_empty() {
+            return Err(Reject::new(403).because("only accounts of this server can be invited"));
         }
-        let Resource::Account(user) = self.resource(&target, flow)? else {
-            return denied("only accounts of this server can be invited");
+        let about = match self.resource(&target.uri, flow) {
+            Ok(Resource::Conference(named)) if named == *name => About::Conference,
+            // Whoever calls itself by a name that nobody has is a guest, if it is here.
+            _ => About::Member(match target.uri.params.get("gr") {
+                Some(leg) if focus.call_of(leg).is_some() => Whom::Member(leg.to_owned()),
+                _ => Whom::Uri(target.uri.aor()),
+            }),
         };
-        match target.params.get("method").unwrap_or("INVITE") {
-            "INVITE" => Ok(Wish::DialOut(user)),
-            "BYE" if user == *referrer => Ok(Wish::Leave),
-            "BYE" => denied("only oneself can be removed"),
-            _ => denied("only INVITE and BYE"),
-        }
+        let act = wish_of(&target, about)?;
+        self.allow(now, actor, name, &act)?;
+        Ok(act)
     }
 
     /// 200 to a REFER: 202 is not to be sent any more (RFC 7647 §5).
@@ -169,36 +187,30 @@ impl Registrar {
         now: Instant,
         request: &Request,
         flow: &Flow,
-        identity: &Identity,
+        actor: &Actor,
         name: &ConferenceName,
-        wish: Wish,
+        act: Act,
         notify: Notify,
     ) {
-        self.refers.next += 1;
-        let id = ReferId(self.refers.next);
-        let refer = Refer { notify, branches: BTreeSet::new(), best: None };
-        self.refers.running.insert(id, refer);
+        let id = self.refers.begin(notify);
         self.tell_refer(now, id, 100);
-        match wish {
-            Wish::DialOut(user) => {
-                let by = request.headers.from().ok();
-                let branches = self.dial_out(now, id, name, &user, by.as_ref(), &request.uri, flow);
-                match branches {
-                    Ok(branches) => {
-                        if let Some(refer) = self.refers.running.get_mut(&id) {
-                            refer.branches = branches;
-                        }
-                    }
-                    Err(reject) => self.tell_refer(now, id, reject.status),
-                }
+        let Act::DialOut(uri) = &act else {
+            // First told, then done: what ends the call of who asks comes after the news of it.
+            self.tell_refer(now, id, 200);
+            if let Err(denied) = self.perform(now, actor, name, act) {
+                tracing::debug!(
+                    status = denied.status,
+                    why = denied.why,
+                    "a REFER came to nothing"
+                );
             }
-            Wish::Leave => {
-                let calls = self.directory.get(name).map(|focus| focus.calls_of(identity));
-                self.tell_refer(now, id, 200);
-                for call in calls.unwrap_or_default() {
-                    self.end_call(now, call, Reason::sip(200, "as you asked by REFER"));
-                }
-            }
+            return;
+        };
+        let by = request.headers.from().ok();
+        let user = Uri::parse(uri).and_then(|uri| uri.user_text()).unwrap_or_default();
+        match self.dial_out(now, id, name, &user, by.as_ref(), &request.uri, flow) {
+            Ok(branches) => self.refers.began(id, branches),
+            Err(reject) => self.tell_refer(now, id, reject.status),
         }
     }
 
@@ -308,4 +320,60 @@ fn wants_no_subscription(request: &Request) -> bool {
     request.headers.get("Refer-Sub").is_some_and(|value| {
         value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("false")
     })
+}
+
+/// Whom a Refer-To is about.
+#[derive(Debug)]
+enum About {
+    /// The conference that the REFER was sent to.
+    Conference,
+    /// Somebody.
+    Member(Whom),
+}
+
+/// What a Refer-To asks for. `method=BYE` is RFC 4579 §5.11; `admin` is how Linphone gives a role;
+/// the other parameters are ours, in the same style (decision 0081).
+fn wish_of(target: &NameAddr, about: About) -> Result<Act, Reject> {
+    let method = target.uri.params.get("method").unwrap_or("INVITE");
+    let param = |name: &str| {
+        let value = target.params.get(name);
+        let value = value.map(|v| flag(v).ok_or_else(|| Reject::new(400).because(name)));
+        value.transpose()
+    };
+    match method {
+        "INVITE" => {}
+        "BYE" => {
+            return Ok(match about {
+                About::Conference => Act::Cancel,
+                About::Member(whom) => Act::Kick(whom),
+            });
+        }
+        _ => return Err(Reject::new(403).because("only INVITE and BYE")),
+    }
+    let act = match about {
+        About::Conference => {
+            let lock = param("locked")?.map(Act::Lock);
+            let room = param("waiting-room")?.map(Act::WaitingRoom);
+            let mute = param("muted")?.map(|on| Act::Mute(Whom::Everybody, on));
+            let admit = param("admit")?.filter(|on| *on).map(|_| Act::Admit(Whom::Everybody));
+            return lock.or(room).or(mute).or(admit).ok_or_else(|| {
+                Reject::new(403).because("a conference cannot be called into itself")
+            });
+        }
+        About::Member(whom) => {
+            if let Some(true) = param("organizer")? {
+                Some(Act::Role(whom, MemberRole::Organizer))
+            } else if let Some(on) = param("admin")? {
+                let role = if on { MemberRole::Moderator } else { MemberRole::Participant };
+                Some(Act::Role(whom, role))
+            } else if let Some(on) = param("muted")? {
+                Some(Act::Mute(whom, on))
+            } else if let Some(true) = param("admit")? {
+                Some(Act::Admit(whom))
+            } else {
+                None
+            }
+        }
+    };
+    Ok(act.unwrap_or_else(|| Act::DialOut(target.uri.to_string())))
 }

@@ -1,6 +1,6 @@
 //! The whole registrar as one value: what comes in, what goes out, and who handles which event.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use sip_stack::token::Tokens;
 use super::accounts::Accounts;
 use super::call::{Bridges, Relayed};
 use super::clock::WallClock;
-use super::conference::{ConferenceName, Deliveries, Directory};
+use super::conference::{ConferenceName, Deliveries, Directory, Gone};
 use super::counters::Counters;
 use super::guard::{Admission, Guard};
 use super::location::Location;
@@ -113,6 +113,7 @@ pub struct Registrar {
     pub(crate) guard: Guard,
     pub(crate) location: Location,
     pub(crate) directory: Directory,
+    pub(crate) gone: Gone,
     pub(crate) bridges: Bridges,
     pub(crate) mixer: MixerLink,
     pub(crate) roles: BTreeMap<CallId, Role>,
@@ -120,6 +121,8 @@ pub struct Registrar {
     pub(crate) refers: Refers,
     pub(crate) deliveries: Deliveries,
     pub(crate) counters: Counters,
+    /// Conferences of which something has changed that others may see.
+    pub(crate) changed: BTreeSet<ConferenceName>,
     pub(crate) focus_id: String,
     pub(crate) stopping: bool,
     out: VecDeque<Output>,
@@ -166,6 +169,7 @@ impl Registrar {
                 settings.max_conferences,
                 settings.max_conferences_per_creator,
             ),
+            gone: Gone::default(),
             bridges: Bridges::default(),
             mixer: MixerLink::new(settings.mixer_timeout),
             roles: BTreeMap::new(),
@@ -173,6 +177,7 @@ impl Registrar {
             refers: Refers::default(),
             deliveries: Deliveries::default(),
             counters: Counters::default(),
+            changed: BTreeSet::new(),
             focus_id,
             stopping: false,
             out: VecDeque::new(),
@@ -241,6 +246,7 @@ impl Registrar {
         self.endpoint.handle_timeout(now);
         self.on_mixer_timeout(now);
         self.on_chat_timeout(now);
+        self.on_conferences_due(now);
         self.drain(now);
     }
 
@@ -258,6 +264,7 @@ impl Registrar {
             self.location.poll_timeout(),
             self.mixer.poll_timeout(),
             self.deliveries.poll_timeout(),
+            self.directory.next_due().map(|(at, _)| at),
         ];
         all.into_iter().flatten().min()
     }
@@ -289,6 +296,11 @@ impl Registrar {
         }
     }
 
+    /// Something about a conference has changed that others may see.
+    pub(crate) fn conference_changed(&mut self, name: &ConferenceName) {
+        self.changed.insert(name.clone());
+    }
+
     /// Hands something to the shell.
     pub(crate) fn push_output(&mut self, output: Output) {
         self.out.push_back(output);
@@ -318,7 +330,7 @@ impl Registrar {
     }
 
     /// Works off what the stack has to say, until it is silent, and tells the store what follows.
-    fn drain(&mut self, now: Instant) {
+    pub(crate) fn drain(&mut self, now: Instant) {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 StackOutput::Transmit(transmit) => {
@@ -328,6 +340,7 @@ impl Registrar {
                 StackOutput::Event(event) => self.on_event(now, event),
             }
         }
+        self.changed.clear();
         while let Some(command) = self.location.poll_changed(&self.clock) {
             self.out.push_back(Output::Store(command));
         }

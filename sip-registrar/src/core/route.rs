@@ -1,5 +1,6 @@
 //! Where a request goes: (method, request URI) → handler.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Instant;
 
 use sip_stack::endpoint::{CallId, ServerTransactionId};
@@ -253,6 +254,24 @@ impl Registrar {
         flow: &Flow,
     ) -> NameAddr {
         self.contact(Some(name.as_str()), request_uri, flow).with_flag("isfocus")
+    }
+
+    /// How we are called ourselves, when no request tells: `sip:user@host`.
+    pub(crate) fn home(&self, user: Option<&str>) -> Uri {
+        let domain = self.settings.domains.iter().find_map(|domain| Host::parse(domain));
+        let listen = self.settings.listen.first();
+        let host = domain
+            .or_else(|| self.settings.advertise.clone())
+            .or(listen.map(|listen| Host::Ip(listen.ip())))
+            .unwrap_or(Host::Name("localhost".to_owned()));
+        Uri::sip(user, host, listen.map(|listen| listen.port()).filter(|port| *port != 5060))
+    }
+
+    /// The way of something that no message has asked for.
+    pub(crate) fn home_flow(&self) -> Flow {
+        let any = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 5060);
+        let local = self.settings.listen.first().copied().unwrap_or(any);
+        Flow { transport: Transport::Udp, local, remote: local, connection: None }
     }
 
     /// A Contact of ours toward the peer of `flow`.

@@ -32,6 +32,9 @@ static BRANCHES: AtomicU32 = AtomicU32::new(1);
 pub const SERVER: &str = "127.0.0.1:5060";
 pub const T1: Duration = Duration::from_millis(500);
 
+/// How long a conference stays after its last member has left.
+pub const GRACE: Duration = Duration::from_secs(10);
+
 /// The methods phones take.
 pub const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, INFO, UPDATE, MESSAGE, REFER, NOTIFY";
 
@@ -64,7 +67,7 @@ pub fn settings() -> Settings {
         max_conferences: 3,
         max_conferences_per_creator: 2,
         max_members: 3,
-        empty_grace: Duration::from_secs(10),
+        empty_grace: GRACE,
         unused: Duration::from_secs(24 * 3600),
         gone: Duration::from_secs(24 * 3600),
         visibility: Visibility::Public,

@@ -10,9 +10,11 @@ use sip_stack::endpoint::{Body, CallId, Invite};
 use sip_stack::flow::Flow;
 use sip_stack::message::{NameAddr, Reason, Response, Uri};
 
+use super::act::{Actor, Denied};
 use super::member::{DialOut, Member, Session};
 use super::name::{ConferenceName, sanitise_display_name};
 use crate::core::doctor::Provenance;
+use crate::core::history::{Person, Record, RecordKind};
 use crate::core::identity::Identity;
 use crate::core::location::{Binding, by_preference};
 use crate::core::mixer::Purpose;
@@ -21,6 +23,40 @@ use crate::core::registrar::{Registrar, Role};
 use crate::core::reject::Reject;
 
 impl Registrar {
+    /// Calls an account into a conference for somebody who is told of it by the roster only.
+    pub(super) fn call_in(
+        &mut self,
+        now: Instant,
+        actor: &Actor,
+        name: &ConferenceName,
+        uri: &str,
+    ) -> Result<(), Denied> {
+        let uri = Uri::parse(uri).ok_or_else(|| Denied::new(400, "this is no SIP URI"))?;
+        let user = self.may_call_in(now, actor, name, &uri)?;
+        let by = Identity::of_actor(actor).map(|_| self.person_of(actor, None).uri);
+        let by = by.and_then(|uri| Uri::parse(&uri)).map(NameAddr::new);
+        let (uri, flow) = (self.home(Some(name.as_str())), self.home_flow());
+        let refer = self.refers.silent();
+        let called = self.dial_out(now, refer, name, &user, by.as_ref(), &uri, &flow);
+        match called {
+            Ok(calls) => {
+                self.refers.began(refer, calls);
+                Ok(())
+            }
+            Err(reject) => {
+                self.refers.forget(refer);
+                Err(Denied::new(
+                    reject.status,
+                    match reject.status {
+                        480 => "not registered",
+                        486 => "the conference is full",
+                        _ => "the media mixer is not there",
+                    },
+                ))
+            }
+        }
+    }
+
     /// Calls the devices of an account into a conference, on behalf of `by`. The calls, each of which
     /// is told by [`on_dialled`](Self::on_dialled); or why there are none.
     #[allow(clippy::too_many_arguments, reason = "all that the INVITEs take")]
@@ -38,7 +74,7 @@ impl Registrar {
             return Err(Reject::new(503));
         }
         let focus = self.directory.get(name).ok_or_else(|| Reject::new(404))?;
-        let room = self.settings.max_members.saturating_sub(focus.len());
+        let room = focus.capacity(self.settings.max_members).saturating_sub(focus.len());
         if room == 0 {
             return Err(Reject::new(486));
         }
@@ -54,7 +90,32 @@ impl Registrar {
             let dial = DialOut { refer, binding, by: by.map(|by| by.uri.clone()) };
             self.dial_device(now, name, user, contact, &toward, dial)
         });
-        Ok(calls.flatten().collect())
+        let calls: BTreeSet<CallId> = calls.flatten().collect();
+        self.note_call_in(now, name, user, by);
+        Ok(calls)
+    }
+
+    fn note_call_in(
+        &mut self,
+        now: Instant,
+        name: &ConferenceName,
+        user: &str,
+        by: Option<&NameAddr>,
+    ) {
+        let whom = self.person_of(&Actor::Account(user.to_owned()), None);
+        let by = by.map(|by| {
+            let name = by.uri.user_text().unwrap_or_default();
+            let name = sanitise_display_name(by.display_name.as_deref(), &name);
+            let verified = self.settings.accounts.contains(&name);
+            Person { uri: by.uri.aor(), name, verified }
+        });
+        let Some(focus) = self.directory.get(name) else { return };
+        let called = Record::new(self.clock.unix(now), focus, RecordKind::DialledOut).whom(whom);
+        self.record(match by {
+            Some(by) => called.by(by),
+            None => called,
+        });
+        self.conference_changed(name);
     }
 
     fn dial_device(
@@ -78,7 +139,9 @@ impl Registrar {
         let shown = display_name.clone();
         let aor = Uri::sip(Some(user), contact.uri.host.clone(), contact.uri.port).aor();
         let member = Member::new(leg.leg.clone(), identity, aor, provenance, shown, contact, sdp);
-        focus.insert(call, Member { dial: Some(dial), ..member });
+        // Whom the conference calls need not dial a PIN nor wait.
+        let role = focus.meeting().role_of(user);
+        focus.insert(call, Member { dial: Some(dial), role, ..member });
         self.roles.insert(call, Role::Member(name.clone()));
         let id = self.mixer.send(now, Purpose::Join, call, leg.clone());
         let join = JoinRequest {

@@ -1,7 +1,8 @@
 //! Which conferences there are: create, find, close.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Instant;
 
 use super::focus::Focus;
 use super::meeting::Meeting;
@@ -14,6 +15,8 @@ pub(crate) enum Creator {
     Account(String),
     /// The guests of one address.
     Guests(IpAddr),
+    /// An operator, or a guest whose address a restart has made us forget: not bounded.
+    Unbounded,
 }
 
 /// Why no conference could be opened.
@@ -31,6 +34,8 @@ pub(crate) struct Directory {
     by_name: BTreeMap<ConferenceName, Focus>,
     by_id: BTreeMap<String, ConferenceName>,
     by_creator: BTreeMap<Creator, usize>,
+    /// Those of which something is due, and when.
+    due: BTreeSet<(Instant, ConferenceName)>,
     max: usize,
     max_per_creator: usize,
 }
@@ -41,6 +46,7 @@ impl Directory {
             by_name: BTreeMap::new(),
             by_id: BTreeMap::new(),
             by_creator: BTreeMap::new(),
+            due: BTreeSet::new(),
             max,
             max_per_creator,
         }
@@ -50,6 +56,7 @@ impl Directory {
     /// meeting at the mixer and must not have been used before.
     pub(crate) fn open(
         &mut self,
+        now: Instant,
         name: &ConferenceName,
         creator: &Creator,
         make: impl FnOnce() -> (String, Meeting),
@@ -59,7 +66,7 @@ impl Directory {
                 return Err(Full::Directory);
             }
             let held = self.by_creator.entry(creator.clone()).or_default();
-            if *held >= self.max_per_creator {
+            if *held >= self.max_per_creator && *creator != Creator::Unbounded {
                 return Err(Full::Creator);
             }
             *held += 1;
@@ -68,8 +75,32 @@ impl Directory {
         Ok(self.by_name.entry(name.clone()).or_insert_with(|| {
             let (id, meeting) = make();
             by_id.insert(id.clone(), name.clone());
-            Focus::new(id, creator.clone(), meeting)
+            Focus::new(now, id, creator.clone(), meeting)
         }))
+    }
+
+    /// Takes back a conference of before a restart; no bound keeps it out.
+    pub(crate) fn restore(&mut self, focus: Focus) {
+        let name = focus.meeting().name.clone();
+        self.by_id.insert(focus.id().to_owned(), name.clone());
+        *self.by_creator.entry(focus.creator().clone()).or_default() += 1;
+        self.by_name.insert(name, focus);
+    }
+
+    /// Something is due of this conference at that time, or nothing.
+    pub(crate) fn set_due(&mut self, name: &ConferenceName, due: Option<Instant>) {
+        let Some(focus) = self.by_name.get_mut(name) else { return };
+        if let Some(before) = std::mem::replace(&mut focus.due, due) {
+            self.due.remove(&(before, name.clone()));
+        }
+        if let Some(due) = due {
+            self.due.insert((due, name.clone()));
+        }
+    }
+
+    /// The first conference of which something is due.
+    pub(crate) fn next_due(&self) -> Option<(Instant, &ConferenceName)> {
+        self.due.first().map(|(at, name)| (*at, name))
     }
 
     pub(crate) fn get(&self, name: &ConferenceName) -> Option<&Focus> {
@@ -90,8 +121,9 @@ impl Directory {
         self.by_id.get(id)
     }
 
-    /// Forgets a conference; the last member has left.
+    /// Forgets a conference; nobody is in it any more.
     pub(crate) fn close(&mut self, name: &ConferenceName) -> Option<Focus> {
+        self.set_due(name, None);
         let focus = self.by_name.remove(name)?;
         self.by_id.remove(focus.id());
         if let Some(held) = self.by_creator.get_mut(focus.creator()) {
@@ -130,11 +162,12 @@ mod tests {
 
     #[test]
     fn a_conference_is_opened_once_and_found_by_name_and_id() {
+        let now = Instant::now();
         let mut directory = Directory::new(2, 2);
         let alice = Creator::Account("alice".into());
-        let focus = directory.open(&name("a"), &alice, || made("a-1"));
+        let focus = directory.open(now, &name("a"), &alice, || made("a-1"));
         assert_eq!(focus.unwrap().id(), "a-1");
-        let again = directory.open(&name("a"), &alice, || unreachable!());
+        let again = directory.open(now, &name("a"), &alice, || unreachable!());
         assert_eq!(again.unwrap().id(), "a-1");
         assert_eq!(directory.len(), 1);
         assert!(directory.by_id("a-1").is_some());
@@ -146,17 +179,18 @@ mod tests {
 
     #[test]
     fn bounds_are_per_creator_and_in_all() {
+        let now = Instant::now();
         let mut directory = Directory::new(2, 1);
         let here = Creator::Guests("127.0.0.1".parse().unwrap());
         let alice = Creator::Account("alice".into());
         let bob = Creator::Account("bob".into());
-        assert!(directory.open(&name("a"), &here, || made("1")).is_ok());
-        let full = directory.open(&name("b"), &here, || made("2"));
+        assert!(directory.open(now, &name("a"), &here, || made("1")).is_ok());
+        let full = directory.open(now, &name("b"), &here, || made("2"));
         assert_eq!(full.map(|_| ()), Err(Full::Creator));
-        assert!(directory.open(&name("b"), &alice, || made("2")).is_ok());
-        let full = directory.open(&name("c"), &bob, || made("3"));
+        assert!(directory.open(now, &name("b"), &alice, || made("2")).is_ok());
+        let full = directory.open(now, &name("c"), &bob, || made("3"));
         assert_eq!(full.map(|_| ()), Err(Full::Directory));
         directory.close(&name("a"));
-        assert!(directory.open(&name("c"), &here, || made("3")).is_ok());
+        assert!(directory.open(now, &name("c"), &here, || made("3")).is_ok());
     }
 }

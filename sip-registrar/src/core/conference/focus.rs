@@ -1,16 +1,19 @@
 //! One conference: its id at the mixer, its members (RFC 4353).
 
 use std::collections::BTreeMap;
+use std::time::Instant;
 
 use sip_stack::endpoint::CallId;
 
+use super::act::Actor;
 use super::chat::Log;
 use super::directory::Creator;
-use super::meeting::Meeting;
+use super::end::Ending;
+use super::meeting::{Meeting, MemberRole, Organizer};
 use super::member::Member;
 use crate::core::identity::Identity;
 
-/// The signalling centre of one conference. It exists as long as somebody is in it or on the way in.
+/// The signalling centre of one conference. How long it exists, [`super::end`] decides.
 #[derive(Debug)]
 pub(crate) struct Focus {
     id: String,
@@ -20,11 +23,19 @@ pub(crate) struct Focus {
     by_leg: BTreeMap<String, CallId>,
     /// What was said in the chat.
     pub(crate) chat: Log,
+    /// Whether somebody has been in it.
+    pub(crate) used: bool,
+    /// Since when nobody is in it or on the way in, if nobody is.
+    pub(crate) empty_since: Instant,
+    /// It is over and waits for its last members to be gone.
+    pub(crate) ending: Option<Ending>,
+    /// When something is due; only [`super::Directory::set_due`] sets it.
+    pub(super) due: Option<Instant>,
 }
 
 impl Focus {
     /// A conference without members. `id` is its name at the mixer.
-    pub(crate) fn new(id: String, creator: Creator, meeting: Meeting) -> Self {
+    pub(crate) fn new(now: Instant, id: String, creator: Creator, meeting: Meeting) -> Self {
         Focus {
             id,
             creator,
@@ -32,7 +43,41 @@ impl Focus {
             members: BTreeMap::new(),
             by_leg: BTreeMap::new(),
             chat: Log::default(),
+            used: false,
+            empty_since: now,
+            ending: None,
+            due: None,
         }
+    }
+
+    /// What was agreed about it, to be changed.
+    pub(crate) fn meeting_mut(&mut self) -> &mut Meeting {
+        &mut self.meeting
+    }
+
+    /// What somebody may do in it.
+    pub(crate) fn role_of(&self, actor: &Actor) -> MemberRole {
+        match (actor, &self.meeting.organizer) {
+            (Actor::Operator(_), _) => MemberRole::Organizer,
+            (Actor::Account(user), _) => self.meeting.role_of(user),
+            (Actor::Guest { secret: Some(shown), .. }, Organizer::Guest(secret))
+                if secret.is(shown) =>
+            {
+                MemberRole::Organizer
+            }
+            // Two guests of one address may use one name: then what both may do counts.
+            (Actor::Guest { .. }, _) => {
+                let identity = Identity::of_actor(actor);
+                let same = |m: &&Member| m.joined && Some(&m.identity) == identity.as_ref();
+                let roles = self.members.values().filter(same).map(|member| member.role);
+                roles.min().unwrap_or(MemberRole::Participant)
+            }
+        }
+    }
+
+    /// The most members it takes.
+    pub(crate) fn capacity(&self, limit: usize) -> usize {
+        self.meeting.max_members.map_or(limit, |wanted| wanted.min(limit))
     }
 
     /// What was agreed about it.
@@ -73,6 +118,11 @@ impl Focus {
         self.members.iter().map(|(call, member)| (*call, member))
     }
 
+    /// All members, to be changed.
+    pub(crate) fn members_mut(&mut self) -> impl Iterator<Item = &mut Member> {
+        self.members.values_mut()
+    }
+
     /// Whose media this leg is.
     pub(crate) fn call_of(&self, leg: &str) -> Option<CallId> {
         self.by_leg.get(leg).copied()
@@ -83,12 +133,6 @@ impl Focus {
         self.members.keys().copied()
     }
 
-    /// The calls of one identity.
-    pub(crate) fn calls_of(&self, identity: &Identity) -> Vec<CallId> {
-        let of = |member: &Member| member.identity == *identity;
-        self.members.iter().filter(|(_, m)| of(m)).map(|(call, _)| *call).collect()
-    }
-
     /// The calls of all members, if all of them are only being called.
     pub(crate) fn only_dialled(&self) -> Option<Vec<CallId>> {
         let all = self.members.values().all(|member| member.dial.is_some());
@@ -97,7 +141,7 @@ impl Focus {
 
     /// Whether somebody is really there.
     pub(crate) fn has(&self, identity: &Identity) -> bool {
-        self.members.values().any(|m| m.joined && m.identity == *identity)
+        self.members.values().any(|m| m.is_inside() && m.identity == *identity)
     }
 
     /// How many there are, those on the way in included.
@@ -107,7 +151,7 @@ impl Focus {
 
     /// How many are really there.
     pub(crate) fn present(&self) -> usize {
-        self.members.values().filter(|m| m.joined).count()
+        self.members.values().filter(|m| m.is_inside()).count()
     }
 
     pub(crate) fn is_empty(&self) -> bool {

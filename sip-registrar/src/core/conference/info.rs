@@ -37,10 +37,11 @@ impl Registrar {
             if String::from_utf8_lossy(&request.body).contains("picture_fast_update") {
                 self.refresh_video(now, call);
             }
-        } else if !(request.body.is_empty()
-            || is("application/dtmf-relay")
-            || is("application/dtmf"))
-        {
+        } else if is("application/dtmf-relay") || is("application/dtmf") {
+            if let Some(digit) = digit_of(&request.body) {
+                self.on_digit(now, call, digit);
+            }
+        } else if !request.body.is_empty() {
             return Err(
                 Reject::new(415).with("Accept", format!("{MEDIA_CONTROL}, application/dtmf-relay"))
             );
@@ -83,5 +84,41 @@ impl Registrar {
             member.asking_key_frame = false;
             member.refuses_key_frame |= !understood;
         }
+    }
+}
+
+/// The key in an INFO: `Signal=5` in one line of `application/dtmf-relay`, or the key alone in
+/// `application/dtmf`. Neither was ever registered; both are what phones send.
+fn digit_of(body: &[u8]) -> Option<char> {
+    let text = std::str::from_utf8(body.get(..body.len().min(200))?).ok()?;
+    let signal = text.lines().find_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        name.trim().eq_ignore_ascii_case("Signal").then_some(value)
+    });
+    let mut key = signal.unwrap_or(text).trim().chars();
+    let digit = key.next().map(|c| c.to_ascii_uppercase());
+    digit.filter(|c| key.next().is_none() && matches!(c, '0'..='9' | '*' | '#' | 'A'..='D'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_read_as_phones_write_them() {
+        for (body, key) in [
+            ("Signal=5\r\nDuration=160\r\n", Some('5')),
+            ("Signal= #\r\n", Some('#')),
+            ("signal=*", Some('*')),
+            ("d", Some('D')),
+            ("7\r\n", Some('7')),
+            ("Signal=55", None),
+            ("Signal=", None),
+            ("Duration=160", None),
+            ("", None),
+        ] {
+            assert_eq!(digit_of(body.as_bytes()), key, "{body:?}");
+        }
+        assert_eq!(digit_of(&[0xff, b'5']), None);
     }
 }

@@ -10,12 +10,11 @@ use sip_stack::flow::Flow;
 use sip_stack::message::multipart::body_of_type;
 use sip_stack::message::{NameAddr, Reason, Request};
 
-use super::directory::Full;
-use super::meeting::{Meeting, Organizer, Secret};
+use super::door::Place;
 use super::member::{Member, Session};
 use super::name::{ConferenceName, sanitise_display_name};
 use crate::core::doctor::Provenance;
-use crate::core::identity::Identity;
+use crate::core::identity::{Identity, ORGANIZER_SECRET};
 use crate::core::mixer::{Pending, Purpose};
 use crate::core::registrar::{Registrar, Role};
 use crate::core::reject::Reject;
@@ -35,36 +34,17 @@ impl Registrar {
         replaces: Option<CallId>,
     ) -> Result<(), Reject> {
         let offer = description_of(&request.headers, &request.body)?;
-        if !self.mixer.is_up() {
-            return Err(Reject::busy("the media mixer is not there"));
-        }
-        let full = self.directory.get(&name).is_some_and(|f| f.len() >= self.settings.max_members);
-        if full && replaces.is_none() {
-            return Err(Reject::new(486).because("the conference is full"));
-        }
+        let actor = identity.actor(&request.headers);
+        let entry = self.enter(now, request, from, &actor, &name, replaces)?;
         let contact = self.conference_contact(&name, &request.uri, flow);
-        let tokens = &mut self.tokens;
-        let unix = self.clock.unix(now);
-        let organizer = match &identity {
-            Identity::Account(user) => Organizer::Account(user.clone()),
-            Identity::Guest { .. } => Organizer::Guest(Secret::of(&tokens.hex(16))),
-        };
-        let make = || {
-            let id = format!("{name}-{}", tokens.hex(8));
-            (id, Meeting::dialled(name.clone(), organizer, unix))
-        };
-        let focus = self.directory.open(&name, &identity.creator(), make).map_err(|full| {
-            Reject::busy(match full {
-                Full::Creator => "you have opened too many conferences",
-                Full::Directory => "there are too many conferences",
-            })
-        })?;
+        let Some(focus) = self.directory.get_mut(&name) else { return Err(Reject::new(500)) };
         let user = from.uri.user_text().unwrap_or_default();
         let leg = LegRef { conference: focus.id().to_owned(), leg: self.tokens.hex(8) };
         let session_id = u64::from_str_radix(&self.tokens.hex(7), 16).unwrap_or(1);
         let display_name = sanitise_display_name(from.display_name.as_deref(), &user);
         let text = offer.as_ref().map(ToString::to_string);
         let sdp = DialogSdp::new("-", session_id, flow.local.ip());
+        let lobby = entry.place != Place::Inside;
         let (provenance, name_shown) = (Provenance::of(request, flow), display_name.clone());
         let aor = from.uri.aor();
         focus.insert(
@@ -72,6 +52,9 @@ impl Registrar {
             Member {
                 offer,
                 replaces,
+                role: entry.role,
+                place: entry.place,
+                secret: entry.secret,
                 ..Member::new(leg.leg.clone(), identity, aor, provenance, name_shown, contact, sdp)
             },
         );
@@ -83,7 +66,7 @@ impl Registrar {
             display_name,
             offer: text,
             signalled_from: Some(flow.remote.ip()),
-            lobby: false,
+            lobby,
         };
         self.send_to_mixer(id, MixerRequest::Join(join));
         Ok(())
@@ -122,9 +105,11 @@ impl Registrar {
             None => (member.sdp.fit(&description), Session::AwaitAnswer),
         };
         member.session = session;
+        let secret = member.secret.take().map(|secret| (ORGANIZER_SECRET.to_owned(), secret));
         let answer = Answer {
             body: Some(Body::sdp(body.to_string())),
             contact: Some(member.contact.clone()),
+            headers: secret.into_iter().collect(),
             ..Answer::default()
         };
         let replaced = member.replaces.take();
@@ -144,7 +129,11 @@ impl Registrar {
             member.session = Session::Stable;
         }
         if !std::mem::replace(&mut member.joined, true) {
-            self.note_join(now, call);
+            // What was decided while the mixer made the leg.
+            if member.muted {
+                self.control(call);
+            }
+            self.note_arrival(now, call);
         }
         if awaited != Session::AwaitAnswer {
             return;

@@ -6,6 +6,7 @@ use mixer_control::{LegRef, MixerRequest};
 use sip_stack::endpoint::{CallId, EndReason};
 use sip_stack::message::Reason;
 
+use super::door::Place;
 use super::member::Member;
 use super::name::ConferenceName;
 use crate::core::history::{Record, RecordKind};
@@ -25,7 +26,10 @@ impl Registrar {
         let Some(focus) = self.directory.get_mut(&name) else { return };
         let Some(member) = focus.remove(call) else { return };
         let leg = LegRef { conference: focus.id().to_owned(), leg: member.leg.clone() };
-        let (present, empty) = (focus.present(), focus.is_empty());
+        let present = focus.present();
+        if focus.is_empty() {
+            focus.empty_since = now;
+        }
         let left = Record::new(self.clock.unix(now), focus, RecordKind::Left);
         let joining = self.mixer.is_joining(call);
         self.mixer.abandon(call);
@@ -33,7 +37,8 @@ impl Registrar {
         if leg_exists && !joining {
             self.leave(now, call, leg);
         }
-        if member.joined {
+        let why = member.farewell.as_deref().unwrap_or(why);
+        if member.is_inside() {
             self.counters.leaves += 1;
             self.record(left.by(member.person()).member(&member.leg).detail(why));
             tracing::info!(
@@ -44,12 +49,11 @@ impl Registrar {
             tracing::debug!(conference = %name, member = %member.display_name, why, "did not join");
         }
         self.drop_inbox(now, member.inbox);
-        if empty {
-            self.directory.close(&name);
-            tracing::debug!(conference = %name, "conference ended");
-        } else {
+        self.conference_changed(&name);
+        if member.joined {
             self.stop_dialling_into_nothing(now, &name);
         }
+        self.revise(now, &name);
     }
 
     /// Whoever had somebody called in has left: nobody shall come into an empty conference.
@@ -115,6 +119,9 @@ impl Registrar {
 
     /// Ends a call from our side.
     pub(crate) fn end_call(&mut self, now: Instant, call: CallId, reason: Reason) {
+        if let Some(member) = self.member_mut(call) {
+            member.farewell.clone_from(&reason.text);
+        }
         // The last event of the call follows at once and cleans up.
         if self.endpoint.bye(now, call, Some(reason)).is_err() {
             self.on_call_over(now, call, "gone", None);
@@ -159,10 +166,23 @@ impl Registrar {
         Some((LegRef { conference, leg: member.leg.clone() }, member))
     }
 
-    /// Somebody is really there now.
+    /// Somebody is really there now: in the conference, or in its lobby.
+    pub(crate) fn note_arrival(&mut self, now: Instant, call: CallId) {
+        if self.member_mut(call).is_some_and(|member| member.place == Place::Inside) {
+            self.note_join(now, call);
+        } else {
+            self.note_lobby(now, call);
+        }
+    }
+
+    /// Somebody is in the conference now.
     pub(crate) fn note_join(&mut self, now: Instant, call: CallId) {
         let Some(Role::Member(name)) = self.roles.get(&call) else { return };
-        let Some(focus) = self.directory.get_mut(name) else { return };
+        let name = name.clone();
+        let Some(focus) = self.directory.get_mut(&name) else { return };
+        let first = !std::mem::replace(&mut focus.used, true);
+        let opened = first && !focus.meeting().lasting;
+        let subject = focus.meeting().subject.clone();
         let Some(member) = focus.member_mut(call) else { return };
         let at = self.clock.unix(now);
         member.since = Some(at);
@@ -172,9 +192,13 @@ impl Registrar {
         tracing::info!(
             conference = %name, member = %person.name, who = %identity, members = focus.present(), "join"
         );
+        let created = Record::new(at, focus, RecordKind::Created);
         let joined = Record::new(at, focus, RecordKind::Joined);
-        let joined = joined.by(person).member(leg).detail(program);
-        self.record(joined);
+        if opened {
+            self.record(created.by(person.clone()).detail(subject));
+        }
+        self.record(joined.by(person).member(leg).detail(program));
+        self.conference_changed(&name);
         self.replay_chat(now, call);
     }
 }

@@ -73,8 +73,13 @@ impl Registrar {
             }
             // Pictures and sound follow the speaker at the mixer; the roster will want to know.
             MixerEvent::ActiveSpeaker(_) => {}
-            // Nobody is asked for a PIN and no roster shows sources yet.
-            MixerEvent::Digit { .. } | MixerEvent::Sources { .. } => {}
+            MixerEvent::Digit { leg, digit } => {
+                if let Some(call) = self.call_of(&leg) {
+                    self.on_digit(now, call, digit);
+                }
+            }
+            // No roster shows sources yet.
+            MixerEvent::Sources { .. } => {}
         }
     }
 

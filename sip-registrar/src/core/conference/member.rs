@@ -7,6 +7,7 @@ use sip_stack::endpoint::CallId;
 use sip_stack::message::{NameAddr, Uri};
 
 use super::chat::Inbox;
+use super::door::Place;
 use super::meeting::MemberRole;
 use crate::core::doctor::Provenance;
 use crate::core::history::Person;
@@ -29,6 +30,12 @@ pub(crate) struct Member {
     pub(crate) display_name: String,
     /// What it may do.
     pub(crate) role: MemberRole,
+    /// Whether it is in the conference or waits in the lobby.
+    pub(crate) place: Place,
+    /// What it is told once: a guest who opened the conference is known again by it.
+    pub(crate) secret: Option<String>,
+    /// Why we have ended its call.
+    pub(crate) farewell: Option<String>,
     /// Whether a moderator has muted it.
     pub(crate) muted: bool,
     /// Since when it is in, since 1970-01-01T00:00:00Z.
@@ -80,6 +87,11 @@ impl Member {
         }
     }
 
+    /// Whether the person is really there, and not in the lobby.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.joined && self.place == Place::Inside
+    }
+
     /// Somebody on the way in, of whom nothing is agreed yet.
     #[allow(clippy::too_many_arguments, reason = "all that is known before anything is agreed")]
     pub(crate) fn new(
@@ -98,6 +110,9 @@ impl Member {
             provenance,
             display_name,
             role: MemberRole::Participant,
+            place: Place::Inside,
+            secret: None,
+            farewell: None,
             muted: false,
             since: None,
             contact,

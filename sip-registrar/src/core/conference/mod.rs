@@ -2,16 +2,23 @@
 
 mod act;
 mod chat;
+mod create;
 mod dial_out;
 mod directory;
+mod door;
+mod end;
 mod focus;
+mod gone;
 mod info;
 mod join;
 mod leave;
 mod link;
+mod lobby;
 mod meeting;
 mod member;
+mod moderate;
 mod name;
+mod perform;
 mod probe;
 mod reoffer;
 mod take_over;
@@ -19,8 +26,10 @@ mod view;
 
 pub use act::{Act, Actor, Created, Denied, MeetingWish, Whom};
 pub(crate) use chat::Deliveries;
+pub(crate) use create::flag;
 pub(crate) use directory::{Creator, Directory};
 pub(crate) use focus::Focus;
+pub(crate) use gone::Gone;
 pub(crate) use join::description_of;
 pub use meeting::{
     MAX_SUBJECT, Meeting, MemberRole, Organizer, Pin, Schedule, Secret, Visibility,

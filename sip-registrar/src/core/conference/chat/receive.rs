@@ -188,9 +188,9 @@ impl Registrar {
     }
 }
 
-/// Whether a member hears and says something: not one that is still on the way in.
+/// Whether a member hears and says something: not one on the way in or in the lobby.
 pub(super) fn is_in(member: &Member) -> bool {
-    member.joined
+    member.is_inside()
 }
 
 /// Whether a URI in an envelope is this address of record. Parameters and port are those of a device.
