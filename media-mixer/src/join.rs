@@ -11,6 +11,7 @@ use sdp::negotiate::{
 use sdp::{Direction, MediaKind, SessionDescription};
 
 use crate::address::{Addresses, Family};
+use crate::conference::sources::label_of_ours;
 use crate::io::PortId;
 use crate::leg::{Leg, Line};
 use crate::settings::Settings;
@@ -113,21 +114,60 @@ impl Reach {
     }
 }
 
-/// The plan for answering an offer; `leg` is the present state, if the leg exists already.
+/// What we would answer to an offer, with a label on everything we send: the one of the offer, or one of ours.
 ///
 /// # Errors
 /// [`MixerError::Invalid`] or [`MixerError::NoCommonMedia`].
-pub(crate) fn plan_answer(
-    name: &str,
-    leg: Option<&Leg>,
-    offer: &str,
-    capabilities: &Capabilities,
-    reach: Reach,
-) -> Result<Plan, MixerError> {
+pub(crate) fn answer(offer: &str, capabilities: &Capabilities) -> Result<Answer, MixerError> {
     let offer = parse(offer)?;
-    let answer = negotiate::answer(&offer, capabilities).map_err(no_common_media)?;
+    let mut answer = negotiate::answer(&offer, capabilities).map_err(no_common_media)?;
+    let mut earlier = Earlier::default();
+    let missing: Vec<(usize, String)> = answer
+        .accepted()
+        .filter(|(_, media)| media.direction.sends() && media.label.is_none())
+        .map(|(line, _)| (line.index, earlier.label(&line.kind, line.index)))
+        .collect();
+    for (index, label) in missing {
+        answer.set_label(index, &label);
+    }
+    Ok(answer)
+}
+
+/// Puts a label on every line of an offer of ours that has none.
+pub(crate) fn label_offer(lines: &mut [OfferLine]) {
+    let mut earlier = Earlier::default();
+    for (index, line) in lines.iter_mut().enumerate() {
+        if line.label.is_none() && line.local.is_some() {
+            line.label = Some(earlier.label(&line.kind, index));
+        }
+    }
+}
+
+/// Lines of each kind that have a label of ours.
+#[derive(Default)]
+struct Earlier {
+    audio: usize,
+    video: usize,
+}
+
+impl Earlier {
+    fn label(&mut self, kind: &MediaKind, index: usize) -> String {
+        let video = *kind == MediaKind::Video;
+        let count = if video { &mut self.video } else { &mut self.audio };
+        *count += 1;
+        label_of_ours(video, index, *count - 1)
+    }
+}
+
+/// Nothing was offered but pictures of members who are not there.
+pub(crate) fn nobody_by_that_label() -> MixerError {
+    MixerError::NoCommonMedia("304 Media type not available: no stream of that label".to_owned())
+}
+
+/// The plan for answering an offer; `leg` is the present state, if the leg exists already.
+pub(crate) fn plan_answer(name: &str, leg: Option<&Leg>, answer: Answer, reach: Reach) -> Plan {
     let needs = needs(leg, answer.lines(), reach);
-    Ok(Plan { leg: name.to_owned(), change: Change::Answer(answer), needs })
+    Plan { leg: name.to_owned(), change: Change::Answer(answer), needs }
 }
 
 /// The ports that `lines` need beyond those that `leg` has.

@@ -12,9 +12,11 @@ use sdp::{MediaKind, SessionDescription};
 
 use crate::audio::claim::Claim;
 use crate::audio::inlet::AudioInlet;
+use crate::audio::keys::Keys;
 use crate::audio::outlet::AudioOutlet;
 use crate::audio::prompter::Prompter;
 use crate::audio::speakers::Level;
+use crate::conference::sources::Sources;
 use crate::follow::{Follow, Followed};
 use crate::io::PortId;
 use crate::meter::Meter;
@@ -48,6 +50,7 @@ pub(crate) struct Leg {
     pub(crate) muted: bool,
     /// Apart from all others.
     pub(crate) lobby: bool,
+    pub(crate) sources: Sources,
     /// Speaks to it, while there is something to be said.
     pub(crate) prompter: Option<Box<Prompter>>,
     /// By m-line.
@@ -104,6 +107,8 @@ pub(crate) struct AudioLine {
     pub(crate) follow: Follow,
     /// What the member says about it.
     pub(crate) claim: Claim,
+    /// What the member keys in.
+    pub(crate) keys: Keys,
     /// How loud it was in the last tick.
     pub(crate) level: Level,
     /// The SSRC that others see as CSRC.
@@ -237,6 +242,14 @@ impl Leg {
             .iter_mut()
             .enumerate()
             .filter_map(|(index, line)| Some((index, line.live.as_mut()?)))
+    }
+
+    /// The audio line in use; there is at most one.
+    pub(crate) fn audio(&self) -> Option<&AudioLine> {
+        self.live().find_map(|(_, line)| match &line.medium {
+            Medium::Audio(audio) => Some(&**audio),
+            Medium::Video(_) => None,
+        })
     }
 
     /// The audio line in use; there is at most one.

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use mixer_control::SourceLine;
+
 use crate::io::{PortId, Transmit};
 
 /// Something for the shell to do.
@@ -34,6 +36,20 @@ pub enum Event {
         leg: String,
         /// Plain sentences.
         why: Vec<String>,
+    },
+    /// A key was pressed at the member's phone (RFC 4733).
+    Digit {
+        /// Whose.
+        leg: String,
+        /// `0`-`9`, `*`, `#` or `A`-`D`.
+        digit: char,
+    },
+    /// By what others know a member's streams; all of its lines in use.
+    Sources {
+        /// Whose.
+        leg: String,
+        /// In order.
+        lines: Vec<SourceLine>,
     },
     /// Somebody else has the floor.
     ActiveSpeaker {

@@ -418,6 +418,12 @@ impl Mixer {
                             }
                             Event::LegSilent { leg: it } => MixerEvent::LegSilent(leg(it)),
                             Event::ActiveSpeaker { leg: it } => MixerEvent::ActiveSpeaker(leg(it)),
+                            Event::Digit { leg: it, digit } => {
+                                MixerEvent::Digit { leg: leg(it), digit }
+                            }
+                            Event::Sources { leg: it, lines } => {
+                                MixerEvent::Sources { leg: leg(it), lines }
+                            }
                             // A line in the mixer's own log.
                             Event::MediaMissing { .. } => continue,
                         },

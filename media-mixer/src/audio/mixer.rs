@@ -8,6 +8,7 @@ use media_codec::{AudioEncoder, MAX_ENCODED_AUDIO};
 use rtp_session::Ssrc;
 
 use super::bus::{MixBus, Rate};
+use super::hush::Hush;
 use super::inlet::rate_of;
 use super::outlet::{Coding, encode};
 use super::speakers::{Level, Speakers};
@@ -44,6 +45,8 @@ pub struct AudioMixer {
     scratch: Box<[u8; MAX_ENCODED_AUDIO]>,
     /// Who is in the mix of this tick, and how loud.
     mixed: Vec<(LegId, Ssrc, Level)>,
+    /// Who is not, in the ticks in which that is told.
+    hush: Hush,
     /// Packets that could not be encoded.
     failed: u64,
 }
@@ -65,6 +68,7 @@ impl AudioMixer {
             pcm: vec![0; Rate::Full.tick_samples()],
             scratch: Box::new([0; MAX_ENCODED_AUDIO]),
             mixed: Vec::new(),
+            hush: Hush::default(),
             failed: 0,
         }
     }
@@ -96,6 +100,7 @@ impl AudioMixer {
         let active = self.speakers.decide();
         self.sum(legs);
         let everybody: Voices = self.mixed.iter().map(|(_, ssrc, level)| (*ssrc, *level)).collect();
+        self.hush.tick(legs, &self.mixed);
         for shared in &mut self.shared {
             shared.payload = None;
         }
@@ -115,9 +120,12 @@ impl AudioMixer {
             let same_as_others = lobby || !line.inlet.is_mixed();
             if prompter.is_none() && same_as_others && line.outlet.is_aligned() {
                 let payload = self.shared(line.outlet.coding(), lobby);
-                let voices = if lobby { &Voices::NOBODY } else { &everybody };
+                let mut voices = if lobby { Voices::NOBODY } else { everybody };
+                if !lobby && line.outlet.tells_levels() {
+                    self.hush.add_to(&mut voices, id);
+                }
                 if let Some(packet) =
-                    payload.and_then(|payload| line.outlet.send_shared(payload, voices))
+                    payload.and_then(|payload| line.outlet.send_shared(payload, &voices))
                 {
                     transport.send(now, packet, out);
                 }
@@ -133,7 +141,7 @@ impl AudioMixer {
                     line.outlet.warm(past, &mut self.scratch);
                 }
             }
-            let voices: Voices;
+            let mut voices: Voices;
             if lobby {
                 voices = Voices::NOBODY;
                 self.pcm[..samples].fill(0);
@@ -144,6 +152,9 @@ impl AudioMixer {
             } else {
                 voices = everybody;
                 self.bus.total(rate, &mut self.pcm[..samples]);
+            }
+            if !lobby && line.outlet.tells_levels() {
+                self.hush.add_to(&mut voices, id);
             }
             if let Some(speaks) = prompter {
                 speaks.tick(rate, &mut self.pcm[..samples]);
@@ -200,7 +211,7 @@ impl AudioMixer {
             self.bus.want(rate_of(line.outlet.coding().codec));
             if line.inlet.enter_mix(self.speakers.is_heard(id)) {
                 self.bus.add(rate_of(line.inlet.codec()), line.inlet.block());
-                self.mixed.push((id, line.public, line.level));
+                self.mixed.push((id, line.public, line.level.of_voice()));
             }
         }
         self.bus.finish();

@@ -2,7 +2,9 @@
 
 pub mod bus;
 pub mod claim;
+mod hush;
 pub mod inlet;
+pub mod keys;
 pub mod mixer;
 pub mod outlet;
 pub mod prompter;

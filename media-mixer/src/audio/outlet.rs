@@ -125,6 +125,11 @@ impl AudioOutlet {
         self.levels = LevelIds { client: None, mixer: id };
     }
 
+    /// Whether the member is told how loud the voices are.
+    pub fn tells_levels(&self) -> bool {
+        self.levels.mixer.is_some()
+    }
+
     /// How it is coded.
     pub fn coding(&self) -> Coding {
         self.coding

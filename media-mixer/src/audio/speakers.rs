@@ -14,6 +14,11 @@ impl Level {
     /// Digital silence.
     pub const SILENCE: Self = Self(127);
 
+    /// As others are told: 127 would say that the voice is muted (Linphone reads it so), which is more than silent.
+    pub fn of_voice(self) -> Self {
+        self.min(Self(126))
+    }
+
     /// The level of a block of samples: RMS over full scale.
     pub fn of(pcm: &[i16]) -> Self {
         let energy: u64 = pcm.iter().map(|&sample| u64::from(sample.unsigned_abs()).pow(2)).sum();

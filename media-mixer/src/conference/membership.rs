@@ -8,6 +8,7 @@ use mixer_control::MixerError;
 use sdp::negotiate::{self, Answer, OfferLine};
 use sdp::{Direction, MediaKind};
 
+use super::sources::Sources;
 use super::{Conference, NewLeg, PortUse};
 use crate::join::{self, Change, Plan, Reach};
 use crate::leg::{Leg, LegId, PendingOffer};
@@ -36,7 +37,7 @@ impl Conference {
         }
         let reach = self.reach(signalled_from);
         match offer {
-            Some(offer) => join::plan_answer(leg, None, offer, &self.capabilities, reach),
+            Some(offer) => self.plan_answer(leg, None, offer, reach),
             None => Ok(join::plan_first_offer(leg, reach)),
         }
     }
@@ -65,6 +66,7 @@ impl Conference {
             muted: false,
             lobby: new.lobby,
             prompter: None,
+            sources: Sources::default(),
             lines: Vec::new(),
             pending: None,
             sync: None,
@@ -84,9 +86,23 @@ impl Conference {
     /// # Errors
     /// [`MixerError::NotFound`], and those of [`Self::plan_join`] for the offer.
     pub fn plan_reoffer(&self, leg: &str, offer: &str) -> Result<Plan, MixerError> {
-        let (_, state) = self.find(leg)?;
+        let (id, state) = self.find(leg)?;
         let reach = self.reach(state.sip_source);
-        join::plan_answer(leg, Some(state), offer, &self.capabilities, reach)
+        self.plan_answer(leg, Some((id, state)), offer, reach)
+    }
+
+    fn plan_answer(
+        &self,
+        name: &str,
+        leg: Option<(LegId, &Leg)>,
+        offer: &str,
+        reach: Reach,
+    ) -> Result<Plan, MixerError> {
+        let mut answer = join::answer(offer, &self.capabilities)?;
+        if self.refuse_unknown_labels(leg.map(|(id, _)| id), &mut answer) {
+            return Err(join::nobody_by_that_label());
+        }
+        Ok(join::plan_answer(name, leg.map(|(_, leg)| leg), answer, reach))
     }
 
     fn reach(&self, sip_source: Option<IpAddr>) -> Reach {
@@ -137,6 +153,7 @@ impl Conference {
         let ports = pending.ports.clone();
         let leg = self.legs.get_mut(&id).ok_or(MixerError::NotFound)?;
         leg.agree(now, &lines, &ports, &self.settings, &mut self.random, &mut self.out)?;
+        leg.sources.changed = true;
         leg.drop_offer(&mut self.out);
         self.rewire(now);
         Ok(())
@@ -199,6 +216,7 @@ impl Conference {
             }
         }
         leg.agree(now, answer.lines(), &ports, &self.settings, &mut self.random, &mut self.out)?;
+        leg.sources.changed = true;
         // That offer is void now: both sides offered, and theirs was taken.
         leg.drop_offer(&mut self.out);
         let settings = &self.settings;
@@ -238,6 +256,7 @@ impl Conference {
             let local = join::local_transport(family, number, &self.settings);
             lines.push(OfferLine::new(kind.clone(), Direction::SendRecv, local));
         }
+        join::label_offer(&mut lines);
         let offer = negotiate::offer(&lines, &self.capabilities);
         let text = offer.to_string();
         leg.pending = Some(PendingOffer { offer, ports });

@@ -6,6 +6,7 @@ mod membership;
 mod names;
 mod numbers;
 mod picture;
+pub(crate) mod sources;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -138,6 +139,7 @@ impl Conference {
         if (line.transport.ssrc(), line.transport.rtx_ssrc()) != ours {
             line.change_ssrc();
         }
+        let mut digit = None;
         match incoming {
             Incoming::Nothing => return,
             Incoming::Life => {}
@@ -153,8 +155,9 @@ impl Conference {
             }
             Incoming::Rtp { packet, received } => match &mut line.medium {
                 Medium::Audio(audio) => {
-                    let changed =
-                        audio.receive(now, &packet, &received, line.transport.may_receive());
+                    let wanted = line.transport.may_receive();
+                    digit = audio.keys.packet(now, &packet).filter(|_| wanted);
+                    let changed = audio.receive(now, &packet, &received, wanted);
                     if changed {
                         self.publish_audio(at, received.ssrc);
                     }
@@ -165,6 +168,9 @@ impl Conference {
         if let Some(leg) = self.legs.get_mut(&at.leg) {
             leg.last_heard = leg.last_heard.max(now);
             leg.silence_told = None;
+            if let Some(digit) = digit {
+                self.out.event(Event::Digit { leg: leg.name.clone(), digit });
+            }
         }
     }
 
@@ -208,6 +214,7 @@ impl Conference {
     /// Everything that is looked at once per tick.
     fn look_after(&mut self, now: Instant) {
         self.name_speakers(now);
+        self.tell_sources();
         if self.looked.is_none_or(|looked| now.saturating_duration_since(looked) >= SECOND) {
             self.looked = Some(now);
             self.video.refresh_limits(now, &mut self.legs);

@@ -17,10 +17,14 @@ impl Conference {
     pub(super) fn publish(&mut self, line: LineId, ssrc: Ssrc) -> Ssrc {
         self.public.retain(|_, other| *other != line);
         let mut public = ssrc;
-        while self.public.contains_key(&public.0) {
+        // 0 stands for none yet.
+        while public == Ssrc(0) || self.public.contains_key(&public.0) {
             public = self.random.ssrc();
         }
         self.public.insert(public.0, line);
+        if let Some(leg) = self.legs.get_mut(&line.leg) {
+            leg.sources.changed = true;
+        }
         public
     }
 

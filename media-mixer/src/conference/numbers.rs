@@ -5,7 +5,7 @@ use std::time::Instant;
 use mixer_control::{LegStats, LineStats};
 
 use super::Conference;
-use crate::leg::{Leg, Line, Medium};
+use crate::leg::{Leg, Line};
 use crate::meter::Reading;
 
 impl Conference {
@@ -29,10 +29,7 @@ impl Conference {
 }
 
 fn leg_stats(leg: &Leg) -> LegStats {
-    let voice = leg.live().find_map(|(_, line)| match &line.medium {
-        Medium::Audio(audio) => Some(audio),
-        Medium::Video(_) => None,
-    });
+    let voice = leg.audio();
     LegStats {
         leg: leg.name.clone(),
         display_name: leg.display_name.clone(),

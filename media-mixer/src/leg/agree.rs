@@ -14,6 +14,7 @@ use sdp::negotiate::{NegotiatedLine, NegotiatedMedia};
 use super::{AudioLine, Leg, LegLine, Line, Medium};
 use crate::audio::claim::Claim;
 use crate::audio::inlet::AudioInlet;
+use crate::audio::keys::Keys;
 use crate::audio::outlet::{AudioOutlet, Coding, packet_time};
 use crate::audio::speakers::Level;
 use crate::follow::Follow;
@@ -22,9 +23,9 @@ use crate::output::Outbox;
 use crate::random::Random;
 use crate::settings::Settings;
 use crate::transport::{PortGrant, Transport};
-use crate::video::VideoLine;
 use crate::video::slot::Slot;
 use crate::video::source::VideoSource;
+use crate::video::{VideoLine, VideoWishes};
 
 impl Leg {
     /// Takes over what was agreed on. New lines get their port out of `ports`. All that can fail is done before
@@ -192,11 +193,14 @@ impl Line {
                 let inlet = audio.inlet.take()?;
                 let mut claim = Claim::default();
                 claim.agree(media);
+                let mut keys = Keys::default();
+                keys.agree(media);
                 Medium::Audio(Box::new(AudioLine {
                     inlet,
                     outlet,
                     follow: Follow::default(),
                     claim,
+                    keys,
                     level: Level::SILENCE,
                     public: Ssrc(0),
                 }))
@@ -204,7 +208,9 @@ impl Line {
             None => {
                 let mut slot = slot(ssrc, media, random)?;
                 slot.set_rtx(transport.rtx(media), random.next_u64());
-                Medium::Video(Box::new(VideoLine { source: VideoSource::new(media), slot }))
+                let wishes = VideoWishes::of(media);
+                let source = VideoSource::new(media);
+                Medium::Video(Box::new(VideoLine { source, slot, wishes }))
             }
         };
         Some(Self { transport, medium, meter: Meter::default() })
@@ -223,6 +229,7 @@ impl Line {
                 let old = std::mem::replace(&mut line.outlet, outlet);
                 line.outlet.continue_from(old);
                 line.claim.agree(media);
+                line.keys.agree(media);
                 if let Some(inlet) = audio.inlet {
                     line.inlet = inlet;
                     line.follow = Follow::default();
@@ -231,6 +238,7 @@ impl Line {
             (Medium::Video(line), _) => {
                 line.source.renegotiated(media);
                 line.slot.renegotiated(media);
+                line.wishes = VideoWishes::of(media);
                 line.slot.set_rtx(self.transport.rtx(media), random.next_u64());
             }
             (Medium::Audio(_), None) => {}

@@ -198,8 +198,13 @@ impl Task {
                 return;
             }
             Event::ActiveSpeaker { leg: name } => MixerEvent::ActiveSpeaker(leg(name)),
+            Event::Digit { leg: name, digit } => MixerEvent::Digit { leg: leg(name), digit },
+            Event::Sources { leg: name, lines } => MixerEvent::Sources { leg: leg(name), lines },
         };
-        debug!(?event, "event");
+        // A digit may be one of a PIN.
+        if !matches!(event, MixerEvent::Digit { .. }) {
+            debug!(?event, "event");
+        }
         // Full or closed: events are news, and the next ones will tell as much.
         let _ = self.events.try_send(event);
     }

@@ -74,10 +74,11 @@ impl VideoRouter {
                 })
             })
             .collect();
+        let cameras = without_thumbnails(&senders, legs);
         self.watchers.clear();
         let mut wanted = Vec::new();
         for leg in legs.keys().copied().collect::<Vec<_>>() {
-            self.arrange_leg(now, leg, &senders, legs, &mut wanted);
+            self.arrange_leg(now, leg, (&senders, &cameras), legs, &mut wanted);
         }
         for line in wanted.into_iter().filter(|line| Some(*line) != fresh) {
             let Some(leg) = legs.get_mut(&line.leg) else { continue };
@@ -92,23 +93,27 @@ impl VideoRouter {
         }
     }
 
-    /// The slots of one leg; adds to `wanted` whose key frame they need.
+    /// The slots of one leg; adds to `wanted` whose key frame they need. Any of `senders` can be asked for by its
+    /// label; other slots show `cameras`.
     fn arrange_leg(
         &mut self,
         now: Instant,
         id: LegId,
-        senders: &[LineId],
+        (senders, cameras): (&[LineId], &[LineId]),
         legs: &mut BTreeMap<LegId, Leg>,
         wanted: &mut Vec<LineId>,
     ) {
-        let others: Vec<LineId> = senders.iter().copied().filter(|line| line.leg != id).collect();
+        let others: Vec<LineId> = cameras.iter().copied().filter(|line| line.leg != id).collect();
         let Some(leg) = legs.get_mut(&id) else { return };
-        let mut slots = Vec::new();
+        let (mut slots, mut fixed) = (Vec::new(), Vec::new());
         let lobby = leg.lobby;
         for (index, live) in leg.live_mut() {
             let may_send = live.transport.may_send() && !lobby;
             let Some((transport, video)) = live.video_mut() else { continue };
-            if may_send {
+            if let (true, Some(only)) = (may_send, video.wishes.only) {
+                let there = only.leg != id && senders.contains(&only);
+                fixed.push(((index, video.slot.showing()), there.then_some(only)));
+            } else if may_send {
                 slots.push((index, video.slot.showing()));
             } else if video.slot.showing().is_some() {
                 video.slot.show(None);
@@ -117,7 +122,7 @@ impl VideoRouter {
         }
         let shown: Vec<Option<LineId>> = slots.iter().map(|(_, showing)| *showing).collect();
         let filled = layout::fill(&shown, &others, &self.spoke);
-        for ((index, before), after) in slots.into_iter().zip(filled) {
+        for ((index, before), after) in slots.into_iter().zip(filled).chain(fixed) {
             let source = after.and_then(|line| {
                 let leg = legs.get(&line.leg)?;
                 let source = &leg.line(line.line)?.video()?.source;
@@ -255,4 +260,20 @@ impl VideoRouter {
             }
         }
     }
+}
+
+/// The senders without those that show a camera once more.
+fn without_thumbnails(senders: &[LineId], legs: &BTreeMap<LegId, Leg>) -> Vec<LineId> {
+    let is_thumbnail = |line: &LineId| {
+        let line = legs.get(&line.leg).and_then(|leg| leg.line(line.line));
+        line.and_then(Line::video).is_some_and(|video| video.wishes.thumbnail)
+    };
+    // Agreed on, if it has sent nothing yet: both begin together, and not in an order to rely on.
+    let has_another = |line: &LineId| {
+        legs.get(&line.leg).into_iter().flat_map(Leg::live).any(|(_, live)| {
+            let camera = live.video().is_some_and(|video| !video.wishes.thumbnail);
+            camera && live.transport.may_receive()
+        })
+    };
+    senders.iter().copied().filter(|line| !(is_thumbnail(line) && has_another(line))).collect()
 }

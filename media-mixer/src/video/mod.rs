@@ -12,6 +12,7 @@ use sdp::Protocol;
 use sdp::attribute::rtcp_fb::Feedback;
 use sdp::negotiate::NegotiatedMedia;
 
+use crate::conference::sources;
 use crate::leg::LegId;
 
 /// One m=video line of one leg, as a sender of a picture or as a place where one is shown.
@@ -30,6 +31,29 @@ pub struct VideoLine {
     pub source: source::VideoSource,
     /// What the member is shown here.
     pub slot: slot::Slot,
+    /// What the member says about the line.
+    pub wishes: VideoWishes,
+}
+
+/// What a member says by `a=label` (RFC 4574) and `a=content` (RFC 4796) about a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct VideoWishes {
+    /// Shown here is this picture only.
+    pub only: Option<LineId>,
+    /// What the member sends here is its camera once more, small: for those who ask for it by its label. Linphone's
+    /// word, not one of RFC 4796.
+    pub thumbnail: bool,
+}
+
+impl VideoWishes {
+    /// What was agreed on.
+    pub(crate) fn of(media: &NegotiatedMedia) -> Self {
+        let content = media.content.as_deref().unwrap_or_default();
+        Self {
+            only: sources::wished(media),
+            thumbnail: content.split(',').any(|token| token == "thumbnail"),
+        }
+    }
 }
 
 /// How a key frame is asked for.

@@ -18,7 +18,8 @@ fn phone(name: &str, n: u8, tone: f64) -> Phone {
     phone
 }
 
-/// RFC 6465 §3: as many levels as CSRCs, in the same order; and both name exactly those who are in the packet.
+/// RFC 6465 §3: as many levels as CSRCs, in the same order. Both name those who are in the packet, and four times a second
+/// also those who are silent, so that everybody's state can be shown.
 #[test]
 fn each_listener_is_told_how_loud_each_voice_in_the_packet_is() {
     for ptime in [20, 40] {
@@ -38,17 +39,24 @@ fn each_listener_is_told_how_loud_each_voice_in_the_packet_is() {
                 .filter(|name| *name != listener)
                 .map(|name| world.phones[name].ssrc.0)
                 .collect();
+            let silent = world.phones["silent"].ssrc;
+            let mut times_quiet = 0;
             let got = &world.phones[listener].got;
             assert!(got.len() as u32 >= 900 / ptime, "{listener}");
             for packet in got.iter().map(|got| &got.packet) {
                 let told: Vec<_> = packet.csrc_levels(4).collect();
                 assert_eq!(told.len(), packet.csrcs().count(), "{listener}");
-                let named: BTreeSet<u32> = told.iter().map(|(ssrc, _)| ssrc.0).collect();
+                let (talking, quiet): (Vec<_>, Vec<_>) =
+                    told.iter().partition(|(ssrc, _)| speakers.contains(&ssrc.0));
+                let named: BTreeSet<u32> = talking.iter().map(|(ssrc, _)| ssrc.0).collect();
                 assert_eq!(named, speakers, "{listener}");
                 // A sine of amplitude 4000 is 21 dB below overload.
-                assert!(told.iter().all(|(_, level)| (19..=23).contains(level)), "{told:?}");
+                assert!(talking.iter().all(|(_, level)| (19..=23).contains(level)), "{told:?}");
+                assert!(quiet.iter().all(|told| *told == (silent, 126)), "{told:?}");
+                times_quiet += quiet.len();
                 assert!(packet.audio_level(3).is_none(), "RFC 6464 is for members to send");
             }
+            assert_eq!((4..=5).contains(&times_quiet), listener != "silent", "{times_quiet}");
         }
         assert!(world.phones["a"].answer.contains("csrc-audio-level"));
     }

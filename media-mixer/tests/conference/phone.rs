@@ -1,6 +1,6 @@
 //! A phone: offers, sends a tone and numbered pictures, keeps everything it gets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Instant;
 
@@ -66,6 +66,8 @@ pub(crate) struct Phone {
     pub(crate) dtmf: bool,
     pub(crate) video: Vec<VideoOffer>,
     pub(crate) camera_on: bool,
+    /// More attributes of its video lines, by their number among them.
+    pub(crate) more: BTreeMap<usize, String>,
     /// Ports of the mixer by m-line.
     pub(crate) lines: Vec<u16>,
     pub(crate) answer: String,
@@ -80,6 +82,7 @@ pub(crate) struct Phone {
     event: u16,
     video_stream: SendStream,
     packetizer: Packetizer,
+    small: Option<SendStream>,
     frame: u32,
     pub(crate) want_key: bool,
     sent_voice: RtpTime,
@@ -125,6 +128,7 @@ impl Phone {
             dtmf: false,
             video: Vec::new(),
             camera_on: true,
+            more: BTreeMap::new(),
             lines: Vec::new(),
             answer: String::new(),
             ssrc,
@@ -142,6 +146,7 @@ impl Phone {
                 u64::from(number) + 99,
             ),
             packetizer: Packetizer::new(400, u64::from(number)),
+            small: None,
             frame: 0,
             want_key: true,
             sent_voice: RtpTime(0),
@@ -206,7 +211,8 @@ impl Phone {
                 sdp += &format!("a=rtcp-fb:{VP8} {feedback}\r\n");
             }
             if port != 0 {
-                sdp += &format!("a={}\r\n{mux}", line.direction);
+                let more = self.more.get(&index).map_or("", String::as_str);
+                sdp += &format!("a={}\r\n{mux}{more}", line.direction);
             }
         }
         sdp
@@ -287,6 +293,14 @@ impl Phone {
         packet.to_bytes()
     }
 
+    /// A packet about a pressed key that went down at media time `at` (RFC 4733).
+    pub(crate) fn key(&mut self, event: u8, at: u32, duration: u16, end: bool) -> Bytes {
+        let [high, low] = duration.to_be_bytes();
+        let payload = Bytes::copy_from_slice(&[event, u8::from(end) << 7 | 10, high, low]);
+        let payload_type = PayloadType::new(EVENTS).unwrap();
+        self.stream.packet_of_type(payload_type, false, at, payload).to_bytes()
+    }
+
     /// One frame: what looks like VP8 to whoever forwards it. Its content is the phone's name and the frame number.
     fn picture(&mut self, _now: Instant) -> Vec<Bytes> {
         let key = std::mem::take(&mut self.want_key);
@@ -308,6 +322,29 @@ impl Phone {
                 );
                 self.sent_picture = packet.timestamp();
                 packet.to_bytes()
+            })
+            .collect()
+    }
+
+    /// A frame of its second camera line, of another SSRC: always a key frame.
+    pub(crate) fn thumbnail(&mut self) -> Vec<Bytes> {
+        let ssrc = Ssrc(self.video_ssrc.0 + 0x1_0000);
+        let small = self
+            .small
+            .get_or_insert_with(|| SendStream::new(ssrc, PayloadType::new(VP8).unwrap(), 7));
+        let mut frame = vec![0, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0x00];
+        frame.extend(format!("{}:{};", self.name, self.frame).bytes());
+        frame.resize(300, 0x55);
+        let parts: Vec<_> = self.packetizer.split(&Bytes::from(frame)).collect();
+        let ticks = self.ticks * 1800;
+        parts
+            .into_iter()
+            .map(|part| {
+                let (last, descriptor) = (part.last, part.descriptor());
+                let nobody = CsrcList::EMPTY;
+                small
+                    .packet_with_descriptor(last, ticks, descriptor, part.payload.clone(), &nobody)
+                    .to_bytes()
             })
             .collect()
     }

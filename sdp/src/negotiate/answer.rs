@@ -7,8 +7,10 @@ use super::extension;
 use super::line::{Agreed, NegotiatedLine, NegotiatedMedia, Refusal, Rtx};
 use super::reject::Reject;
 use super::transport::{LocalTransport, direction_of, muxes, place, remote_of};
+use crate::attribute::TypedAttribute as _;
 use crate::attribute::direction::Direction;
 use crate::attribute::flag::{EXTMAP_ALLOW_MIXED, RTCP_MUX};
+use crate::attribute::label::Label;
 use crate::attribute::ptime::Ptime;
 use crate::attribute::rtcp_fb::{Feedback, RtcpFb};
 use crate::codec::{Codec, CodecSet};
@@ -251,6 +253,15 @@ impl Answer {
         if let (Some(line), Some(draft)) = (self.lines.get_mut(index), self.drafts.get_mut(index)) {
             line.media = Err(Refusal::Application);
             *draft = draft.refused();
+        }
+    }
+
+    /// Names what we send on an accepted line (RFC 4574), in place of the offer's name for it.
+    pub fn set_label(&mut self, index: usize, label: &str) {
+        let accepted = self.lines.get(index).is_some_and(|line| line.media.is_ok());
+        if let Some(draft) = self.drafts.get_mut(index).filter(|_| accepted) {
+            draft.attributes.remove(Label::NAME);
+            draft.attributes.push_value(Label::NAME, label);
         }
     }
 
