@@ -17,6 +17,7 @@ mod world;
 
 mod scenario_cancel;
 mod scenario_glare;
+mod scenario_isolation;
 mod scenario_join;
 mod scenario_loss;
 mod scenario_mixer;

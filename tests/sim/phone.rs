@@ -1,6 +1,7 @@
 //! A telephone: the stack's endpoint with the least of a user agent around it, and one call at a
 //! time.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use sip_stack::endpoint::{
     Invite, Output, ReinviteFailure,
 };
 use sip_stack::flow::{Flow, Target, Transport};
+use sip_stack::message::cpim::Cpim;
 use sip_stack::message::{Host, Method, NameAddr, Request, Response, Uri};
 
 use crate::call::{Call, Changes, Stage, Way, capabilities, description};
@@ -46,6 +48,17 @@ pub enum Outcome {
     Ended(EndReason),
 }
 
+/// A line of chat that came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The conference, or who was called, when it came.
+    pub at: String,
+    /// The user part of who wrote it, as the envelope says.
+    pub from: String,
+    /// What was written.
+    pub text: String,
+}
+
 /// A telephone and who sits at it.
 pub struct Phone {
     pub name: &'static str,
@@ -59,6 +72,10 @@ pub struct Phone {
     pub outcomes: Vec<Outcome>,
     /// The response to the last REGISTER.
     pub registered: Option<Response>,
+    /// Chat as it came, and whom this phone had called last by then.
+    pub read: Vec<Line>,
+    /// What this phone has said in chats, and the status that it got.
+    pub told: Vec<(String, u16)>,
     endpoint: Endpoint,
     server: SocketAddr,
     password: Option<String>,
@@ -67,6 +84,7 @@ pub struct Phone {
     chance: Chance,
     next_port: u16,
     registering: Option<(ClientTransactionId, Request, Option<Credentials>)>,
+    saying: BTreeMap<ClientTransactionId, String>,
     out: Vec<Packet>,
 }
 
@@ -106,6 +124,9 @@ impl Phone {
             chance,
             next_port: 4000,
             registering: None,
+            read: Vec::new(),
+            told: Vec::new(),
+            saying: BTreeMap::new(),
             out: Vec::new(),
         }
     }
@@ -251,6 +272,31 @@ impl Phone {
         }
     }
 
+    /// Says something in the conference it is in.
+    pub fn say(&mut self, now: Instant, text: &str) {
+        let Some(call) = &self.call else { return };
+        let sent = self.endpoint.request(now, call.id, Method::Message, &[], Some(plain(text)));
+        if let Ok(transaction) = sent {
+            self.saying.insert(transaction, text.to_owned());
+        }
+        self.drain(now);
+    }
+
+    /// Says something to a conference outside of any call, whether it is in it or not. Only for those
+    /// who have no account.
+    pub fn say_outside(&mut self, now: Instant, conference: &str, text: &str) {
+        let to = self.uri_of(conference);
+        let from = self.from();
+        let mut request =
+            self.endpoint.new_request(Method::Message, to.clone(), from, NameAddr::new(to));
+        let body = plain(text);
+        request.set_body(&body.content_type, body.bytes);
+        let target = Endpoint::target_of(&request.uri);
+        let sent = self.endpoint.send_request(now, request, target).expect("room");
+        self.saying.insert(sent, text.to_owned());
+        self.drain(now);
+    }
+
     pub fn poll_timeout(&self) -> Option<Instant> {
         let call = self.call.as_ref();
         let media = call.and_then(|call| call.media.poll_timeout());
@@ -357,8 +403,18 @@ impl Phone {
             Event::Response { transaction, response } => {
                 self.on_response(now, transaction, response)
             }
-            Event::RequestFailed { .. } => self.registering = None,
-            Event::InDialog { transaction, .. } | Event::Request { transaction, .. } => {
+            Event::RequestFailed { transaction, .. } => {
+                if let Some(text) = self.saying.remove(&transaction) {
+                    self.told.push((text, 408));
+                } else {
+                    self.registering = None;
+                }
+            }
+            Event::InDialog { transaction, request, .. }
+            | Event::Request { transaction, request, .. } => {
+                if request.method == Method::Message {
+                    self.on_message(&request);
+                }
                 let _ = self.endpoint.respond_status(now, transaction, 200, "");
             }
             Event::Progress { .. }
@@ -451,7 +507,26 @@ impl Phone {
         let _ = self.endpoint.acknowledge(now, id, answer);
     }
 
+    fn on_message(&mut self, request: &Request) {
+        let cpim = Cpim::parse(&request.body);
+        let from = cpim.as_ref().and_then(Cpim::from).or_else(|| request.headers.from().ok());
+        let text = cpim.map_or(request.body.clone(), |cpim| cpim.body);
+        self.read.push(Line {
+            at: self.dialled.clone(),
+            from: from.and_then(|from| from.uri.user_text()).unwrap_or_default(),
+            text: String::from_utf8_lossy(&text).into_owned(),
+        });
+    }
+
     fn on_response(&mut self, now: Instant, id: ClientTransactionId, response: Response) {
+        if self.saying.contains_key(&id) {
+            if !response.is_provisional()
+                && let Some(text) = self.saying.remove(&id)
+            {
+                self.told.push((text, response.status));
+            }
+            return;
+        }
         let Some((_, request, mut credentials)) =
             self.registering.take_if(|(waiting, ..)| *waiting == id)
         else {
@@ -469,6 +544,11 @@ impl Phone {
             _ => self.registered = Some(response),
         }
     }
+}
+
+fn plain(text: &str) -> Body {
+    let content_type = "text/plain;charset=UTF-8".to_owned();
+    Body { content_type, bytes: Bytes::copy_from_slice(text.as_bytes()) }
 }
 
 /// What a description in a 2xx belongs to.
