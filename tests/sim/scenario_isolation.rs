@@ -86,7 +86,7 @@ fn assert_no_line_leaked(world: &World, model: &Model) {
 }
 
 /// Who is in no conference, or in another one, is refused; and nobody reads it.
-fn strangers_are_refused(world: &mut World, chance: &mut Chance, model: &mut Model) {
+fn strangers_are_refused(world: &mut World, chance: &mut Chance, model: &Model) {
     let (name, room) = (chance.pick(&GUESTS), chance.pick(&ROOMS));
     if model.rooms.get(name) == Some(&room) {
         return;
@@ -150,7 +150,7 @@ fn walk(seed: u64, rough: Quality) {
         model.rooms.retain(|name, _| world.phone(name).call.is_some());
         assert_no_line_leaked(&world, &model);
         assert_all_is_as_it_should_be(&mut world, &mut model);
-        strangers_are_refused(&mut world, &mut chance, &mut model);
+        strangers_are_refused(&mut world, &mut chance, &model);
     }
     world.assert_nothing_is_left();
 }
