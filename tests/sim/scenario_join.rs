@@ -7,7 +7,7 @@ use crate::call::Way;
 use crate::clock::{millis, secs};
 use crate::link::Quality;
 use crate::phone::Outcome;
-use crate::world::{PATIENCE, World};
+use crate::world::{GRACE, PATIENCE, World};
 
 const THREE: [&str; 3] = ["ann", "ben", "cleo"];
 
@@ -37,6 +37,7 @@ fn a_guest_joins_and_leaves() {
             "< ok LEAVE"
         ]
     );
+    world.run(GRACE);
     assert_eq!(world.counters().conferences, 0, "the last one has left");
     world.assert_nothing_is_left();
 }

@@ -8,7 +8,7 @@ use crate::clock::{millis, secs};
 use crate::link::Quality;
 use crate::mixer::Conduct;
 use crate::phone::Outcome;
-use crate::world::World;
+use crate::world::{GRACE, World};
 
 /// The cause a BYE gave to this one.
 fn cause(world: &World, name: &str) -> Option<u32> {
@@ -152,6 +152,7 @@ fn a_crash_ends_the_calls_with_a_reason_and_the_mixer_is_used_again() {
     for name in ["ann", "ben"] {
         assert_eq!(cause(&world, name), Some(503), "{name}\n{}", world.ladder);
     }
+    world.run(GRACE);
     assert_eq!(world.counters().conferences, 0);
     world.at_mixer(|mixer, now| mixer.start(now));
     world.run(secs(1));

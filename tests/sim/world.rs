@@ -24,6 +24,8 @@ use crate::phone::{Outcome, Phone, PhoneSetup, SIP_PORT, udp_target};
 
 /// 64·T1: when SIP gives up.
 pub const PATIENCE: Duration = secs(32);
+/// How long a conference stays after its last member has left.
+pub const GRACE: Duration = secs(10);
 
 /// Who has an account; the password is the name and `-secret`.
 const ACCOUNTS: [&str; 3] = ["alice", "bob", "carol"];
@@ -431,7 +433,7 @@ fn settings(listen: SocketAddr) -> Settings {
         max_conferences: 100,
         max_conferences_per_creator: 100,
         max_members: 50,
-        empty_grace: Duration::from_secs(10),
+        empty_grace: GRACE,
         unused: Duration::from_secs(24 * 3600),
         gone: Duration::from_secs(24 * 3600),
         visibility: Visibility::Public,
