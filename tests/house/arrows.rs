@@ -13,9 +13,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("media-codec", &[]),
     ("audio-playout", &["rtp-session", "media-codec"]),
     ("mixer-control", &[]),
+    ("msrp", &[]),
     ("conference-info", &[]),
     ("sip-net", &["sip-stack"]),
-    ("sip-registrar", &["sdp", "sip-stack", "sip-net", "mixer-control", "conference-info"]),
+    ("sip-registrar", &["sdp", "sip-stack", "sip-net", "mixer-control", "msrp", "conference-info"]),
     ("media-mixer", &["sdp", "rtp-session", "media-codec", "audio-playout", "mixer-control"]),
     (
         "softphone",
@@ -32,7 +33,8 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Crates in which nothing but values live: they may not name a runtime, not even as a dependency.
-const CORES: &[&str] = &["sdp", "sip-stack", "rtp-session", "audio-playout", "conference-info"];
+const CORES: &[&str] =
+    &["sdp", "sip-stack", "rtp-session", "audio-playout", "conference-info", "msrp"];
 
 /// Third-party wire and codec crates, and the one crate of ours that may name each.
 const DOORS: &[(&str, &str)] = &[
