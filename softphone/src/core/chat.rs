@@ -221,14 +221,17 @@ fn text(body: &Bytes) -> Option<String> {
 
 /// What somebody is called: the display name, else the user.
 fn name(address: &NameAddr) -> String {
-    let clean = |text: &str| -> String {
-        let line = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
-        let shown: String = line.filter(|c| !c.is_control() && !turns(*c)).collect();
-        shown.trim().chars().take(MAX_NAME).collect()
-    };
-    let display = address.display_name.as_deref().map(clean).filter(|name| !name.is_empty());
-    let user = || address.uri.user_text().as_deref().map(clean).filter(|name| !name.is_empty());
+    let shown = |text: &str| Some(clean_name(text)).filter(|name| !name.is_empty());
+    let display = address.display_name.as_deref().and_then(shown);
+    let user = || address.uri.user_text().as_deref().and_then(shown);
     display.or_else(user).unwrap_or_else(|| address.uri.host.to_string())
+}
+
+/// A name or a title that a stranger chose: one line of at most 63 printable characters.
+pub(super) fn clean_name(text: &str) -> String {
+    let line = text.chars().map(|c| if c.is_whitespace() { ' ' } else { c });
+    let shown: String = line.filter(|c| !c.is_control() && !turns(*c)).collect();
+    shown.trim().chars().take(MAX_NAME).collect()
 }
 
 /// Characters that change the direction of what follows: a line could look as if somebody else had

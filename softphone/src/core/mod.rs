@@ -12,6 +12,8 @@ pub mod participants;
 pub mod phone;
 pub mod registration;
 pub mod report;
+pub mod roster;
 pub mod sipfrag;
 pub mod subscription;
 pub mod tiles;
+pub mod typed;

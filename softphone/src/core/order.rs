@@ -1,10 +1,12 @@
 //! What a moderator may tell a conference, as the REFER that says it (RFC 4579 §5.5, §5.11; the role
 //! parameter as Linphone sends it, docs/decisions/0130).
 
+use serde::Serialize;
 use sip_stack::message::{NameAddr, Uri};
 
 /// What somebody is in a conference.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Talks, sees, chats.
     Participant,
@@ -12,6 +14,18 @@ pub enum Role {
     Moderator,
     /// Also cancels. One at a time: the old one stays moderator.
     Organizer,
+}
+
+impl Role {
+    /// The word for it.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Participant => "participant",
+            Role::Moderator => "moderator",
+            Role::Organizer => "organizer",
+        }
+    }
 }
 
 /// Something that a conference is told to do.
@@ -82,9 +96,7 @@ impl Order {
             Order::Mute(uri, false) => format!("{} may talk", who(uri)),
             Order::Kick(uri) => format!("{} is removed", who(uri)),
             Order::Invite(uri) => format!("{} is called", who(uri)),
-            Order::Role(uri, Role::Participant) => format!("{} is participant", who(uri)),
-            Order::Role(uri, Role::Moderator) => format!("{} is moderator", who(uri)),
-            Order::Role(uri, Role::Organizer) => format!("{} is organizer", who(uri)),
+            Order::Role(uri, role) => format!("{} is {}", who(uri), role.word()),
             Order::Admit(uri) => format!("{} is admitted", who(uri)),
         }
     }

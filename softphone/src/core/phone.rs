@@ -2,6 +2,8 @@
 
 mod chat;
 mod events;
+mod orders;
+mod roster;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -11,7 +13,8 @@ use sdp::MediaKind;
 use sdp::negotiate::NegotiatedLine;
 use sip_stack::auth::Credentials;
 use sip_stack::endpoint::{
-    self, Body, CallId, Endpoint, EndpointConfig, Invite, SessionError, Transmit, TransmitId,
+    self, Body, CallId, ClientTransactionId, Endpoint, EndpointConfig, Invite, SessionError,
+    Transmit, TransmitId,
 };
 use sip_stack::flow::{ConnectionId, Flow, Hop, Target};
 use sip_stack::message::{Method, NameAddr, Uri};
@@ -19,9 +22,13 @@ use sip_stack::token::Tokens;
 
 use super::call::Call;
 use super::chat::{Chat, ChatLine, LineId};
+use super::errand::SECRET;
 use super::liveness::{Liveness, Verdict};
+use super::order::Order;
 use super::outcome::Outcome;
 use super::registration::{RegistrarConfig, Registration};
+use super::roster::{Change, Roster};
+use super::subscription::Subscription;
 
 /// How long BYE and un-REGISTER may take before we go anyway.
 const CLOSING: Duration = Duration::from_secs(2);
@@ -49,6 +56,8 @@ pub struct PhoneConfig {
     pub account: Option<(String, String)>,
     /// Register here first.
     pub registrar: Option<RegistrarConfig>,
+    /// What shows that we made the conference, if we are a guest.
+    pub secret: Option<String>,
 }
 
 /// Something for the shell.
@@ -90,6 +99,19 @@ pub enum Event {
         /// Why, for people.
         why: String,
     },
+    /// We have made the conference by calling it, and are known as its organizer by this secret.
+    Organizer {
+        /// The conference.
+        uri: Uri,
+        /// The secret; it is told once.
+        secret: String,
+    },
+    /// The roster of the conference has changed; so, if it was known before.
+    Roster(Vec<Change>),
+    /// Something that we told the conference was done, or goes on, in words.
+    Done(String),
+    /// Something that we told the conference was not done, and why.
+    NotDone(String),
     /// The call is over; BYE and un-REGISTER may still be under way. Stop the media.
     CallEnded,
     /// Everything is over. Last event.
@@ -123,6 +145,12 @@ pub struct Phone {
     reoffer: bool,
     focus: bool,
     chat: Chat,
+    contact: NameAddr,
+    secret: Option<String>,
+    /// Orders that are not answered yet.
+    orders: Vec<(ClientTransactionId, Order)>,
+    subscription: Option<Subscription>,
+    roster: Roster,
     liveness: Option<Liveness>,
     /// Until then something must have been heard.
     silent_until: Option<Instant>,
@@ -134,6 +162,7 @@ impl Phone {
     #[must_use]
     pub fn new(config: PhoneConfig, call: Call, seed: [u8; 32]) -> Self {
         let mut tokens = Tokens::new(seed);
+        let contact = config.endpoint.contact.clone();
         let endpoint = Endpoint::new(config.endpoint, tokens.seed());
         let registration = config.registrar.map(|registrar| Registration::new(registrar, tokens));
         Self {
@@ -150,6 +179,11 @@ impl Phone {
             reoffer: false,
             focus: false,
             chat: Chat::default(),
+            contact,
+            secret: config.secret,
+            orders: Vec::new(),
+            subscription: None,
+            roster: Roster::default(),
             liveness: None,
             silent_until: None,
             outputs: VecDeque::new(),
@@ -183,6 +217,7 @@ impl Phone {
             target: self.target.clone().filter(|_| route.is_empty()),
             route,
             credentials,
+            headers: self.proofs(),
             ring_timeout: Some(RING),
             ..Invite::new(self.uri.clone(), self.from.clone(), Some(body))
         };
@@ -190,6 +225,12 @@ impl Phone {
             Ok(call) => self.state = State::Calling(call),
             Err(error) => self.close(now, Outcome::Local(error.to_string())),
         }
+    }
+
+    /// The header fields that show who we are.
+    fn proofs(&self) -> Vec<(String, String)> {
+        let secret = self.secret.iter();
+        secret.map(|secret| (SECRET.to_owned(), secret.clone())).collect()
     }
 
     /// Leaves: BYE or CANCEL, then un-REGISTER. [`Event::Over`] follows within two seconds.
@@ -213,6 +254,9 @@ impl Phone {
         // where nobody is, nobody answers
         let nobody = matches!(self.outcome, Some(Outcome::Unreachable(_) | Outcome::Lost(_)));
         self.state = State::Closing(if nobody { now } else { now + CLOSING });
+        if let Some(mut subscription) = self.subscription.take().filter(|_| !nobody) {
+            subscription.end(now, &mut self.endpoint);
+        }
         if let Some(call) = call {
             // no such call any more: that is how we got here
             let _gone = self.endpoint.bye(now, call, None);
@@ -277,6 +321,10 @@ impl Phone {
         if let Some(registration) = &mut self.registration {
             registration.handle_timeout(now, &mut self.endpoint);
         }
+        if let Some(subscription) = &mut self.subscription {
+            let notice = subscription.handle_timeout(now, &mut self.endpoint);
+            self.noticed(now, notice);
+        }
         self.check_liveness(now);
         if self.silent_until.is_some_and(|at| at <= now) {
             self.silent_until = None;
@@ -311,8 +359,9 @@ impl Phone {
         };
         let registration = self.registration.as_ref().and_then(Registration::poll_timeout);
         let liveness = self.liveness.as_ref().map(Liveness::next);
-        let all =
-            [self.endpoint.poll_timeout(), registration, liveness, self.silent_until, closing];
+        let roster = self.subscription.as_ref().and_then(Subscription::poll_timeout);
+        let endpoint = self.endpoint.poll_timeout();
+        let all = [endpoint, registration, roster, liveness, self.silent_until, closing];
         all.into_iter().flatten().min()
     }
 

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::outcome::Outcome;
 use super::participants::{Participant, Participants};
+use super::roster::{Person, Roster};
 
 /// Version of the format; it grows when a field changes its meaning or goes.
 pub const FORMAT: u32 = 1;
@@ -23,6 +24,31 @@ pub struct Report {
     pub video: VideoReport,
     /// Everybody else, those who left before the end too.
     pub participants: Vec<ParticipantReport>,
+    /// The conference as its focus told it last; `None` if nobody told.
+    pub conference: Option<ConferenceReport>,
+}
+
+/// A conference as its focus told it (RFC 4575).
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ConferenceReport {
+    /// What it is about.
+    pub subject: String,
+    /// Nobody else comes in.
+    pub locked: bool,
+    /// Who was in it, ourselves too.
+    pub people: Vec<Person>,
+}
+
+impl ConferenceReport {
+    /// As the roster has it now.
+    #[must_use]
+    pub fn of(roster: &Roster) -> Option<Self> {
+        roster.is_known().then(|| Self {
+            subject: roster.subject().to_owned(),
+            locked: roster.locked(),
+            people: roster.people().to_vec(),
+        })
+    }
 }
 
 /// The call as SIP saw it.

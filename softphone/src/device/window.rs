@@ -3,7 +3,7 @@
 use super::picture::Scene;
 
 /// What the person at the window did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WindowEvent {
     /// Key `m`: microphone off or on.
     ToggleMicrophone,
@@ -13,6 +13,8 @@ pub enum WindowEvent {
     ToggleHelp,
     /// A key of a telephone, `0` to `9`, `*`, `#`: sent to the other side (RFC 4733).
     Telephone(char),
+    /// A line was typed into the chat: something to say, or a command after a slash.
+    Line(String),
     /// Key `q` or Escape, or the window was closed: leave the call.
     Quit,
 }

@@ -1,6 +1,6 @@
 //! The media of one call as one value: every line, who is there, which tile shows whom.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -394,6 +394,13 @@ impl MediaSession {
     #[must_use]
     pub fn others(&self, now: Instant) -> usize {
         self.participants.list(now).iter().filter(|person| person.present).count()
+    }
+
+    /// The sources of those who are heard now.
+    #[must_use]
+    pub fn speaking(&self, now: Instant) -> BTreeSet<u32> {
+        let people = self.participants.list(now).into_iter();
+        people.filter(|person| person.speaking).flat_map(|person| person.sources).collect()
     }
 
     fn audio(&self) -> Option<&AudioLine> {

@@ -41,6 +41,13 @@ Examples:
       --visibility members --invite bob --invite carol
       planned, for some";
 
+const CHAT: &str = "\
+Examples:
+  softphone chat sip:standup@127.0.0.1 --name Zoé
+      every line typed is said; /help lists commands, Ctrl-D leaves
+  echo 'the build is green' | softphone chat sip:standup@127.0.0.1 --name CI
+      from a script: said, and left";
+
 const LIST: &str = "\
 Examples:
   softphone list
@@ -65,6 +72,9 @@ pub enum Command {
     /// Join a conference, or call a user.
     #[command(after_help = EXAMPLES, max_term_width = 100)]
     Join(Box<Join>),
+    /// Chat in a conference, without sound and picture.
+    #[command(after_help = CHAT, max_term_width = 100)]
+    Chat(Chat),
     /// Make a conference, without joining it.
     #[command(after_help = CREATE, max_term_width = 100)]
     Create(Box<Create>),
@@ -151,6 +161,22 @@ pub struct Join {
     #[arg(long, default_value_t = SLOTS, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=16))]
     pub video_slots: u8,
 
+    /// Keys to press once the call is answered, such as the PIN of a conference
+    #[arg(long, value_name = "DIGITS", value_parser = keys)]
+    pub pin: Option<String>,
+
+    /// Say this in the chat; may be given several times
+    #[arg(long, value_name = "TEXT")]
+    pub say: Vec<String>,
+
+    /// Say it so long after the answer
+    #[arg(long, default_value = "1", value_name = "SECS", value_parser = seconds)]
+    pub say_at: Duration,
+
+    /// Append the chat to a file, a JSON object per line
+    #[arg(long, value_name = "FILE")]
+    pub chat_log: Option<PathBuf>,
+
     /// No window
     #[arg(long)]
     pub headless: bool,
@@ -170,6 +196,62 @@ pub struct Join {
     /// Write the grid of pictures as PNG at the end of the call
     #[arg(long, value_name = "FILE.png")]
     pub snapshot: Option<PathBuf>,
+
+    /// Read what is to be said from standard input, and leave at its end.
+    #[arg(skip)]
+    pub until_lines_end: bool,
+}
+
+/// `softphone chat`.
+#[derive(Debug, Args)]
+pub struct Chat {
+    /// The conference: sip:NAME@HOST[:PORT][;transport=tcp]
+    pub uri: String,
+
+    /// Who we are.
+    #[command(flatten)]
+    pub who: Who,
+
+    /// Register here before calling, and go through it: sip:HOST[:PORT][;transport=tcp]
+    #[arg(long, requires = "user")]
+    pub registrar: Option<String>,
+
+    /// Keys to press once the call is answered, such as the PIN of the conference
+    #[arg(long, value_name = "DIGITS", value_parser = keys)]
+    pub pin: Option<String>,
+
+    /// Leave after this many seconds
+    #[arg(long, value_name = "SECS", value_parser = seconds)]
+    pub duration: Option<Duration>,
+
+    /// Append the chat to a file, a JSON object per line
+    #[arg(long, value_name = "FILE")]
+    pub chat_log: Option<PathBuf>,
+
+    /// Write what was counted as JSON (docs/softphone.md) when the call is over
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
+}
+
+impl Chat {
+    /// The call this is: a member who hears nothing and says nothing aloud.
+    pub fn into_join(self) -> Join {
+        let none = || "none".to_owned();
+        Join {
+            registrar: self.registrar,
+            pin: self.pin,
+            duration: self.duration,
+            chat_log: self.chat_log,
+            report: self.report,
+            mic: none(),
+            camera: none(),
+            speaker: none(),
+            video_slots: 0,
+            headless: true,
+            until_lines_end: true,
+            ..Join::new(self.uri, self.who)
+        }
+    }
 }
 
 const DEFAULT: &str = "default";
@@ -186,11 +268,16 @@ impl Join {
             camera: DEFAULT.to_owned(),
             speaker: DEFAULT.to_owned(),
             video_slots: SLOTS,
+            pin: None,
+            say: Vec::new(),
+            say_at: Duration::from_secs(1),
+            chat_log: None,
             headless: false,
             duration: None,
             report: None,
             record: None,
             snapshot: None,
+            until_lines_end: false,
         }
     }
 }
@@ -379,6 +466,13 @@ fn pin(text: &str) -> Result<String, String> {
     good.then(|| text.to_owned()).ok_or_else(|| "expected 4 to 16 digits".to_owned())
 }
 
+/// Keys of a telephone.
+fn keys(text: &str) -> Result<String, String> {
+    let good =
+        !text.is_empty() && text.bytes().all(|key| key.is_ascii_digit() || b"*#".contains(&key));
+    good.then(|| text.to_owned()).ok_or_else(|| "expected digits".to_owned())
+}
+
 /// Positive seconds, fractions allowed.
 fn seconds(text: &str) -> Result<Duration, String> {
     let value: f64 = text.parse().map_err(|_| "expected a number of seconds".to_owned())?;
@@ -421,6 +515,17 @@ mod tests {
         for wrong in ["0", "-1", "ten", "1e400", "NaN"] {
             assert!(seconds(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn who_chats_is_a_member_without_devices() {
+        let Ok(Command::Chat(chat)) = parse("softphone chat sip:a@h --pin 4711#") else {
+            panic!("not chat")
+        };
+        let join = chat.into_join();
+        assert!(join.headless && join.until_lines_end && join.video_slots == 0);
+        assert_eq!((join.mic.as_str(), join.pin.as_deref()), ("none", Some("4711#")));
+        assert!(parse("softphone chat sip:a@h --pin x").is_err());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! `softphone join`: opens what is needed, runs the call, writes what was asked for.
 
 use std::fs;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,9 +31,12 @@ use tokio::sync::mpsc;
 use super::audio::{AudioDevices, AudioState};
 use super::cli::Join;
 use super::failure::Failure;
+use super::lines;
 use super::network::{self, CallSetup, Finished, Input};
 use super::say::{complain, say};
+use super::secrets::Secrets;
 use super::sockets::BoundPorts;
+use super::talk::Talk;
 use super::video::{CameraState, CameraThread};
 use super::view::View;
 use super::way::{Way, sip_uri};
@@ -79,6 +82,8 @@ fn call(args: &Join) -> Result<Outcome, Failure> {
     let plan = Plan::new(args)?;
     let devices = Devices::open(args, &plan)?;
     let view = Arc::new(View::new(plan.slots));
+    let talk = Talk::new(view.clone(), &plan.way.name, args.chat_log.as_deref());
+    let talk = talk.map_err(Failure::local)?.with_script(&args.say, args.say_at);
     let (inputs, inbox) = mpsc::channel(QUEUE);
     let window = if args.headless { None } else { window(&plan.way.name) };
     let camera_state = Arc::new(CameraState::new(devices.camera.is_some()));
@@ -92,7 +97,18 @@ fn call(args: &Join) -> Result<Outcome, Failure> {
         .map_err(Failure::local)?;
     say(&format!("calling {} as {}", plan.uri, plan.way.name));
     let keys = inputs.clone();
-    let shared = Shared { view: view.clone(), camera_state, has_camera, audio: devices.audio };
+    let shared = Shared {
+        view: view.clone(),
+        camera_state,
+        has_camera,
+        audio: devices.audio,
+        talk,
+        keys: args.pin.clone(),
+        until_lines_end: args.until_lines_end,
+    };
+    if args.until_lines_end || io::stdin().is_terminal() {
+        type_into(inputs.clone()).map_err(Failure::local)?;
+    }
     let network = std::thread::Builder::new()
         .name("network".to_owned())
         .spawn({
@@ -238,6 +254,18 @@ struct Shared {
     camera_state: Arc<CameraState>,
     has_camera: bool,
     audio: AudioDevices,
+    talk: Talk,
+    keys: Option<String>,
+    until_lines_end: bool,
+}
+
+/// Hands what is typed at the terminal to the call, until either ends. The thread waits for the terminal
+/// and ends with the process.
+fn type_into(inputs: mpsc::Sender<Input>) -> io::Result<()> {
+    lines::read(move |line| {
+        let input = line.map_or(Input::LinesOver, Input::Line);
+        inputs.blocking_send(input).is_ok()
+    })
 }
 
 fn network_thread(
@@ -302,6 +330,9 @@ fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<C
         view: shared.view,
         uri,
         duration,
+        talk: shared.talk,
+        keys: shared.keys,
+        until_lines_end: shared.until_lines_end,
     })
 }
 
@@ -318,5 +349,6 @@ fn phone_config(plan: Plan, local: SocketAddr) -> PhoneConfig {
         contact: endpoint.contact.clone(),
         credentials: account.as_ref().map(|(user, password)| Credentials::new(user, password)),
     });
-    PhoneConfig { endpoint, uri, from, target, account, registrar }
+    let secret = Secrets::of_user().and_then(|secrets| secrets.get(&uri));
+    PhoneConfig { endpoint, uri, from, target, account, registrar, secret }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use sip_stack::message::Uri;
 use softphone::core::errand::{Event, Task};
 use softphone::core::listing::{Listing, Row, Taken};
+use tokio::sync::mpsc;
 
 use super::cli::{Join, List, Who};
 use super::errand::{self, Next};
@@ -29,7 +30,7 @@ fn look(args: &List) -> Result<ExitCode, Failure> {
     let uri = Uri { params: server.params, ..Uri::sip(Some(&args.list), server.host, server.port) };
     let way = Way::find(&uri, &args.who)?;
     let chooses = !args.json && io::stdin().is_terminal() && io::stdout().is_terminal();
-    let typed = if chooses { Some(lines::read().map_err(Failure::local)?) } else { None };
+    let typed = if chooses { Some(typed().map_err(Failure::local)?) } else { None };
     // who may choose needs the list until then
     let live = args.watch || chooses;
     let shown = Screen { args, chooses, listing: Listing::default(), drawn: None, chosen: None };
@@ -45,6 +46,13 @@ fn look(args: &List) -> Result<ExitCode, Failure> {
         }
         None => Ok(ended(&outcome)),
     }
+}
+
+/// What is typed; the channel ends with it.
+fn typed() -> io::Result<mpsc::Receiver<String>> {
+    let (lines, inbox) = mpsc::channel(1);
+    lines::read(move |line| line.is_some_and(|line| lines.blocking_send(line).is_ok()))?;
+    Ok(inbox)
 }
 
 /// What is shown, and what was chosen of it.

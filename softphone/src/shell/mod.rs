@@ -21,6 +21,7 @@ mod say;
 mod secrets;
 mod sockets;
 mod table;
+mod talk;
 mod video;
 mod view;
 mod way;
@@ -40,6 +41,7 @@ pub fn run() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     match cli.command {
         Command::Join(args) => join::join(&args),
+        Command::Chat(args) => join::join(&args.into_join()),
         Command::Create(args) => create::create(&args),
         Command::List(args) => list::list(&args),
         Command::Cancel(args) => order::meeting(&args, Order::Cancel),

@@ -56,6 +56,11 @@ fn since_epoch(at: Timestamp) -> Option<Moment> {
     Some(Moment::At(since.try_into().ok()?))
 }
 
+/// The time of day in our zone, as `12:03:11`.
+pub fn time_of_day(since_epoch: Duration) -> String {
+    shown(since_epoch, "%H:%M:%S", &TimeZone::system())
+}
+
 /// Day and time in our zone, as `2026-11-23 10:00`; today's without the day.
 pub fn day_and_time(since_epoch: Duration) -> String {
     let zone = TimeZone::system();

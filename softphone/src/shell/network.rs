@@ -14,7 +14,9 @@ use sip_net::{Incoming, Transports};
 use softphone::core::outcome::Outcome;
 use softphone::core::participants::Participants;
 use softphone::core::phone::{Event, Output as PhoneOutput, Phone};
-use softphone::core::report::{CallReport, FORMAT, Report, ms, round, state_word};
+use softphone::core::report::{
+    CallReport, ConferenceReport, FORMAT, Report, ms, round, state_word,
+};
 use softphone::core::tiles::{Own, Tiles};
 use softphone::device::WindowEvent;
 use softphone::device::picture::Scene;
@@ -26,6 +28,7 @@ use tokio::sync::mpsc;
 use super::audio::{AudioDevices, AudioState, AudioThread};
 use super::say::say;
 use super::sockets::{BoundPorts, MediaSockets};
+use super::talk::{Asked, Talk, rows};
 use super::video::{CameraState, DecoderThread};
 use super::view::View;
 
@@ -33,6 +36,8 @@ use super::view::View;
 const REFRESH: Duration = Duration::from_millis(100);
 /// How long the last messages may take to be written.
 const CLOSING: Duration = Duration::from_millis(500);
+/// So long after the answer keys are pressed: by then the far end takes our packets for ours.
+const MEDIA_IS_THERE: Duration = Duration::from_millis(800);
 /// Inputs taken in one go before timers are looked at again.
 const BATCH: usize = 128;
 
@@ -65,6 +70,10 @@ pub enum Input {
     Decoded(Decoded),
     /// A key at the window.
     Key(WindowEvent),
+    /// A line was typed.
+    Line(String),
+    /// Nothing more will be typed.
+    LinesOver,
     /// SIGINT or SIGTERM.
     Stop,
 }
@@ -93,6 +102,12 @@ pub struct CallSetup {
     pub uri: String,
     /// Leave this long after the answer.
     pub duration: Option<Duration>,
+    /// What is said.
+    pub talk: Talk,
+    /// Keys to press once the call is answered.
+    pub keys: Option<String>,
+    /// Leave when nothing more is typed and all is said.
+    pub until_lines_end: bool,
 }
 
 /// What is left of a call.
@@ -129,6 +144,10 @@ pub async fn run(
         view: setup.view,
         uri: setup.uri,
         duration: setup.duration,
+        talk: setup.talk,
+        keys: setup.keys,
+        until_lines_end: setup.until_lines_end,
+        lines_over: false,
         inputs,
         started: Instant::now(),
         answered: None,
@@ -180,6 +199,10 @@ struct Running {
     view: Arc<View>,
     uri: String,
     duration: Option<Duration>,
+    talk: Talk,
+    keys: Option<String>,
+    until_lines_end: bool,
+    lines_over: bool,
     inputs: mpsc::Sender<Input>,
     started: Instant,
     answered: Option<Instant>,
@@ -197,7 +220,9 @@ impl Running {
     fn deadline(&self) -> Instant {
         let leave = self.answered.zip(self.duration).map(|(answered, after)| answered + after);
         let media = self.media.as_ref().and_then(MediaSession::poll_timeout);
-        let all = [self.phone.poll_timeout(), media, leave.filter(|_| self.ended.is_none())];
+        let talk = self.answered.zip(self.talk.next()).map(|(answered, after)| answered + after);
+        let leave = leave.filter(|_| self.ended.is_none());
+        let all = [self.phone.poll_timeout(), media, leave, talk.filter(|_| self.ended.is_none())];
         all.into_iter().flatten().fold(self.refresh_at, Instant::min)
     }
 
@@ -213,6 +238,8 @@ impl Running {
             }
             (Input::Decoded(decoded), Some(media)) => media.decoded(now, decoded),
             (Input::Key(key), _) => self.key(now, key),
+            (Input::Line(line), _) => self.typed(now, &line),
+            (Input::LinesOver, _) => self.lines_over = true,
             (Input::Stop, _) => self.phone.leave(now),
             (_, None) => {}
         }
@@ -233,9 +260,26 @@ impl Running {
                 let sent = self.media.as_mut().is_some_and(|media| media.press(key));
                 tracing::debug!(sent, "key");
             }
+            WindowEvent::Line(line) => self.typed(now, &line),
             WindowEvent::Quit => self.phone.leave(now),
         }
         self.refresh_at = now;
+    }
+
+    fn typed(&mut self, now: Instant, line: &str) {
+        match self.talk.typed(now, &mut self.phone, line) {
+            Asked::Nothing => {}
+            Asked::Dial(keys) => self.dial(&keys),
+            Asked::Leave => self.phone.leave(now),
+        }
+    }
+
+    /// Presses keys of a telephone; what is no key was refused before.
+    fn dial(&mut self, keys: &str) {
+        let Some(media) = &mut self.media else { return };
+        if !keys.chars().all(|key| media.press(key)) {
+            self.talk.notice("the keys could not all be sent");
+        }
     }
 
     fn handle_sip(&mut self, input: Incoming) {
@@ -261,9 +305,25 @@ impl Running {
         if leave.is_some_and(|at| at <= now) && self.ended.is_none() {
             self.phone.leave(now);
         }
+        self.talk(now);
         if self.refresh_at <= now {
             self.refresh(now);
             self.refresh_at = now + REFRESH;
+        }
+    }
+
+    /// What is said and dialled by itself once the call is answered.
+    fn talk(&mut self, now: Instant) {
+        let Some(answered) = self.answered.filter(|_| self.ended.is_none()) else { return };
+        let since = now.saturating_duration_since(answered);
+        self.talk.pass(now, since, &mut self.phone);
+        if since >= MEDIA_IS_THERE
+            && let Some(keys) = self.keys.take()
+        {
+            self.dial(&keys);
+        }
+        if self.until_lines_end && self.lines_over && self.talk.is_quiet() {
+            self.phone.leave(now);
         }
     }
 
@@ -305,8 +365,6 @@ impl Running {
                 self.refresh_at = now;
             }
             Event::Media(lines) => self.agreed(now, &lines),
-            // shown by the commands that chat
-            Event::Chat(_) | Event::Said { .. } | Event::NotSaid { .. } => {}
             Event::KeyFrameWanted => {
                 if let Some(media) = &mut self.media {
                     media.want_key_frame(now);
@@ -314,6 +372,7 @@ impl Running {
             }
             Event::CallEnded => self.call_ended(now),
             Event::Over(outcome) => self.outcome = Some(outcome),
+            other => self.talk.event(other),
         }
     }
 
@@ -366,6 +425,7 @@ impl Running {
         self.camera_state.wanted.store(false, Ordering::Relaxed);
         if let Some(media) = &mut self.media {
             media.report(now, &self.audio_state.playout(), &mut self.report);
+            self.report.conference = ConferenceReport::of(self.phone.roster());
             media.bye(now);
             while let Some(output) = media.poll_output() {
                 if let MediaOutput::Send(datagram) = output {
@@ -399,6 +459,7 @@ impl Running {
             self.view.set_tiles(tiles, format!("{} {}", self.progress, self.uri));
             return;
         };
+        self.view.set_people(rows(self.phone.roster().people(), &media.speaking(now)));
         let tiles = media.layout(now, &own);
         let names: BTreeSet<String> =
             tiles.iter().filter(|tile| !tile.own).map(|tile| tile.name.clone()).collect();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use media_codec::I420Frame;
 use softphone::core::tiles::{Picture, Tile};
-use softphone::device::picture::{Scene, SceneTile};
+use softphone::device::picture::{ChatEntry, Panels, PersonRow, Scene, SceneTile};
 
 #[derive(Debug, Default)]
 struct Inner {
@@ -13,7 +13,12 @@ struct Inner {
     own: Option<Arc<I420Frame>>,
     status: String,
     help: bool,
+    chat: Arc<Vec<ChatEntry>>,
+    people: Arc<Vec<PersonRow>>,
 }
+
+/// Entries of the chat that can be scrolled back to.
+const KEPT_CHAT: usize = 500;
 
 /// The newest of everything.
 #[derive(Debug, Default)]
@@ -51,6 +56,23 @@ impl View {
         inner.status = status;
     }
 
+    /// Something to be read in the chat.
+    pub fn add_chat(&self, entry: ChatEntry) {
+        let mut inner = self.lock();
+        let chat = Arc::make_mut(&mut inner.chat);
+        let surplus = (chat.len() + 1).saturating_sub(KEPT_CHAT);
+        chat.drain(..surplus);
+        chat.push(entry);
+    }
+
+    /// Who is in the conference.
+    pub fn set_people(&self, people: Vec<PersonRow>) {
+        let mut inner = self.lock();
+        if *inner.people != people {
+            inner.people = Arc::new(people);
+        }
+    }
+
     /// Shows or hides the explanation of the keys.
     pub fn toggle_help(&self) {
         let mut inner = self.lock();
@@ -75,6 +97,9 @@ impl View {
             tiles: inner.tiles.iter().map(tile).collect(),
             status: inner.status.clone(),
             help: inner.help,
+            chat: Arc::clone(&inner.chat),
+            people: Arc::clone(&inner.people),
+            panels: Panels::default(),
         }
     }
 }
@@ -99,7 +124,11 @@ mod tests {
         let tiles = vec![tile("Ann", Picture::Slot(1)), tile("me", Picture::Own)];
         view.set_tiles(tiles, "status".into());
         view.toggle_help();
+        for n in 0..2 * KEPT_CHAT {
+            view.add_chat(ChatEntry { text: n.to_string(), ..ChatEntry::default() });
+        }
         let scene = view.scene();
+        assert_eq!((scene.chat.len(), scene.chat[0].text.as_str()), (KEPT_CHAT, "500"));
         assert_eq!(scene.tiles[0].picture.as_deref(), Some(&*picture));
         assert!(scene.tiles[1].picture.is_none() && scene.tiles[1].own);
         assert!(scene.help && scene.status == "status");

@@ -4,12 +4,14 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use sip_stack::endpoint::{
-    self, Answer, Body, CallId, EndReason, Failure, ReinviteFailure, ServerTransactionId,
+    self, Answer, Body, CallId, ClientTransactionId, EndReason, Failure, ReinviteFailure,
+    ServerTransactionId,
 };
 use sip_stack::message::{Method, Reason, Request, Response, Uri};
 
 use super::{Event, MAX_REDIRECTS, Phone, State};
 use crate::core::call::DescriptionError;
+use crate::core::errand::SECRET;
 use crate::core::liveness::Liveness;
 use crate::core::outcome::{Outcome, warning_text};
 use crate::core::registration::Change;
@@ -24,38 +26,22 @@ impl Phone {
             E::InDialog { transaction, request, .. } if request.method == Method::Message => {
                 self.message(now, transaction, &request);
             }
-            E::Request { transaction, request, .. } | E::InDialog { transaction, request, .. } => {
+            E::InDialog { transaction, request, .. } if request.method == Method::Notify => {
+                self.notified(now, transaction, &request);
+            }
+            E::Request { transaction, request, flow } => {
+                self.notified_outside(now, transaction, &request, flow);
+            }
+            E::InDialog { transaction, request, .. } => {
                 self.answer_request(now, transaction, &request);
             }
             E::IncomingCall { call, .. } => {
                 let _gone = self.endpoint.reject(now, call, 486, "Busy Here", &[]);
             }
             E::Response { transaction, response, .. } => {
-                if !response.is_provisional()
-                    && self.line_answered(now, transaction, Some(&response))
-                {
-                    return;
-                }
-                if let Some(registration) = &mut self.registration {
-                    let change = registration.handle_response(
-                        now,
-                        &mut self.endpoint,
-                        transaction,
-                        &response,
-                    );
-                    self.registration_changed(now, change);
-                }
+                self.responded(now, transaction, &response);
             }
-            E::RequestFailed { transaction, failure } => {
-                if self.line_answered(now, transaction, None) {
-                    return;
-                }
-                let outcome = unreachable(failure);
-                if let Some(registration) = &mut self.registration {
-                    let change = registration.handle_failure(now, transaction, outcome);
-                    self.registration_changed(now, change);
-                }
-            }
+            E::RequestFailed { transaction, failure } => self.failed(now, transaction, failure),
             E::Progress { response, .. } => {
                 self.event(Event::Progress { status: response.status, phrase: response.reason })
             }
@@ -87,6 +73,42 @@ impl Phone {
         }
     }
 
+    /// A response to one of our requests; who has sent it knows.
+    fn responded(&mut self, now: Instant, transaction: ClientTransactionId, response: &Response) {
+        let last = !response.is_provisional();
+        if last && self.line_answered(now, transaction, Some(response)) {
+            return;
+        }
+        if last && self.order_answered(transaction, Some(response)) {
+            return;
+        }
+        let endpoint = &mut self.endpoint;
+        if let Some(subscription) = &mut self.subscription {
+            let notice = subscription.handle_response(now, endpoint, transaction, response);
+            self.noticed(now, notice);
+        }
+        let endpoint = &mut self.endpoint;
+        if let Some(registration) = &mut self.registration {
+            let change = registration.handle_response(now, endpoint, transaction, response);
+            self.registration_changed(now, change);
+        }
+    }
+
+    /// One of our requests got no answer.
+    fn failed(&mut self, now: Instant, transaction: ClientTransactionId, failure: Failure) {
+        if self.line_answered(now, transaction, None) || self.order_answered(transaction, None) {
+            return;
+        }
+        if let Some(subscription) = &mut self.subscription {
+            let notice = subscription.handle_failure(now, transaction, failure);
+            self.noticed(now, notice);
+        }
+        if let Some(registration) = &mut self.registration {
+            let change = registration.handle_failure(now, transaction, unreachable(failure));
+            self.registration_changed(now, change);
+        }
+    }
+
     pub(super) fn registration_changed(&mut self, now: Instant, change: Option<Change>) {
         match change {
             Some(Change::Registered) if self.state == State::Registering => {
@@ -98,7 +120,18 @@ impl Phone {
         }
     }
 
+    /// A guest that has made the conference by calling it is told a secret once (docs/decisions/0080).
+    fn learn(&mut self, response: &Response) {
+        let contact = response.headers.contacts().unwrap_or_default().into_iter().next();
+        if let (Some(secret), Some(contact)) = (response.headers.get(SECRET), contact) {
+            self.secret = Some(secret.to_owned());
+            let uri = contact.uri;
+            self.event(Event::Organizer { uri, secret: secret.to_owned() });
+        }
+    }
+
     fn answered(&mut self, now: Instant, call: CallId, response: &Response) {
+        self.learn(response);
         self.state = State::Talking(call);
         self.liveness = Some(Liveness::new(now));
         let contacts = response.headers.contacts().unwrap_or_default();
@@ -112,6 +145,7 @@ impl Phone {
             Ok(lines) => {
                 let lines = lines.to_vec();
                 self.event(Event::Media(lines));
+                self.watch(now);
             }
             Err(error) => {
                 let phrase = error.to_string();
@@ -122,6 +156,7 @@ impl Phone {
 
     fn rejected(&mut self, now: Instant, response: &Response) {
         self.call.withdraw();
+        self.learn(response);
         let redirected = (300..400).contains(&response.status);
         let contact = response.headers.contacts().unwrap_or_default().into_iter().next();
         if let (true, Some(contact)) = (redirected && self.redirects < MAX_REDIRECTS, contact) {
@@ -180,7 +215,7 @@ impl Phone {
         self.close(now, outcome);
     }
 
-    fn answer_request(
+    pub(super) fn answer_request(
         &mut self,
         now: Instant,
         transaction: ServerTransactionId,

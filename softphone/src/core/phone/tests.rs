@@ -26,7 +26,9 @@ struct World {
     up: bool,
     events: Vec<Event>,
     wire: VecDeque<(bool, Transport, Bytes)>,
-    /// First lines of all that was sent, `>` by the phone.
+    /// Is the server's owner told of subscriptions? Else they are refused.
+    roster: bool,
+    /// First lines of all that was sent but subscriptions, `>` by the phone.
     ladder: Vec<String>,
 }
 
@@ -61,6 +63,7 @@ fn config(account: Option<(&str, &str)>, register: bool) -> PhoneConfig {
         target: Some(target),
         account: account.map(|(user, password)| (user.to_owned(), password.to_owned())),
         registrar,
+        secret: None,
     }
 }
 
@@ -82,6 +85,7 @@ impl World {
             phone: Phone::new(config, call, [1; 32]),
             server: Endpoint::new(server, [2; 32]),
             up: true,
+            roster: false,
             events: Vec::new(),
             wire: VecDeque::new(),
             ladder: Vec::new(),
@@ -96,7 +100,9 @@ impl World {
         let text = String::from_utf8_lossy(&transmit.bytes);
         let line = text.lines().next().unwrap_or_default().replace(" SIP/2.0", "");
         let line = line.replace("SIP/2.0 ", "");
-        self.ladder.push(format!("{} {line}", if by_phone { '>' } else { '<' }));
+        if !text.contains("SUBSCRIBE") {
+            self.ladder.push(format!("{} {line}", if by_phone { '>' } else { '<' }));
+        }
         self.wire.push_back((!by_phone, transport, transmit.bytes.clone()));
     }
 
@@ -117,6 +123,11 @@ impl World {
                         transaction, request, ..
                     }) if request.method == Method::Options => {
                         self.server.respond_status(self.now, transaction, 200, "").unwrap();
+                    }
+                    endpoint::Output::Event(ServerEvent::Request {
+                        transaction, request, ..
+                    }) if request.method == Method::Subscribe && !self.roster => {
+                        self.server.respond_status(self.now, transaction, 489, "").unwrap();
                     }
                     endpoint::Output::Event(event) => told.push(event),
                 }
@@ -711,5 +722,74 @@ fn what_the_conference_tells_is_shown_once_and_strangers_are_not_heard() {
         });
         assert_eq!(answer, Some(status));
         assert_eq!(world.events.len(), usize::from(status == 200));
+    }
+}
+
+#[test]
+fn the_roster_of_a_conference_is_asked_for_and_given_back() {
+    let mut world = called();
+    world.roster = true;
+    let (call, request) = world.incoming();
+    let mut theirs = callee();
+    let answer = theirs.answer(std::str::from_utf8(&request.body).unwrap()).unwrap();
+    world.server.accept(world.now, call, Answer::with_body(Body::sdp(answer))).unwrap();
+    let told = world.exchange();
+    let subscribe = told.into_iter().find_map(|event| match event {
+        ServerEvent::Request { transaction, request, flow } => Some((transaction, request, flow)),
+        _ => None,
+    });
+    let (transaction, request, flow) = subscribe.expect("a subscription");
+    assert_eq!(request.uri.to_string(), "sip:room@127.0.0.1:5060");
+    let contact = NameAddr::new(uri("sip:room@127.0.0.1:5060"));
+    let mut notifier = world.server.notifier(transaction, flow, contact.clone()).unwrap();
+    let headers =
+        [("Contact".to_owned(), contact.to_string()), ("Expires".to_owned(), "600".to_owned())];
+    world.server.respond_with(world.now, transaction, 200, "", &headers);
+    for (version, name) in [(1, "Ann"), (3, "Bob")] {
+        let body = format!(
+            "<conference-info xmlns=\"urn:ietf:params:xml:ns:conference-info\" entity=\"sip:room@h\" \
+             state=\"full\" version=\"{version}\"><users><user entity=\"sip:{name}@h\">\
+             <endpoint entity=\"sip:{name}@h\"><status>connected</status></endpoint></user></users>\
+             </conference-info>"
+        );
+        let body =
+            Body { content_type: "application/conference-info+xml".into(), bytes: body.into() };
+        let headers = [("Event", "conference"), ("Subscription-State", "active;expires=600")];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        world.server.notify(world.now, &mut notifier, &headers, Some(body)).unwrap();
+        world.exchange();
+    }
+    assert_eq!(world.phone.roster().people()[0].name, "Bob");
+    let joined = Change::Joined("Bob".to_owned());
+    let expected = Event::Roster(vec![Change::Left("Ann".to_owned()), joined]);
+    assert_eq!(world.events.last(), Some(&expected));
+    world.phone.leave(world.now);
+    let told = world.exchange();
+    let end = told.iter().find_map(|event| match event {
+        ServerEvent::Request { request, .. } => Some(request.headers.expires().unwrap()),
+        _ => None,
+    });
+    assert_eq!(end, Some(Some(0)));
+}
+
+#[test]
+fn orders_go_in_the_call_and_their_answers_come_back() {
+    let mut world = called();
+    world.accept();
+    for (order, status, done) in [
+        (Order::Lock(true), 200, true),
+        (Order::MuteAll(true), 403, false),
+        (Order::Invite(uri("sip:bob@127.0.0.1")), 202, true),
+    ] {
+        let wants_notify = order.takes_time();
+        world.phone.order(world.now, order);
+        let [(transaction, request)] = &told_in_dialog(world.exchange())[..] else { panic!("one") };
+        assert_eq!(request.method, Method::Refer);
+        assert_eq!(request.headers.has("Refer-Sub"), !wants_notify);
+        world.server.respond_status(world.now, *transaction, status, "").unwrap();
+        world.exchange();
+        let event = world.events.pop();
+        assert_eq!(matches!(event, Some(Event::Done(_))), done, "{event:?}");
+        assert_eq!(matches!(event, Some(Event::NotDone(_))), !done, "{event:?}");
     }
 }

@@ -13,4 +13,4 @@ pub use canvas::{Canvas, Colour};
 pub use fonts::Fonts;
 pub use png_file::write_png;
 pub use render::Renderer;
-pub use scene::{Scene, SceneTile};
+pub use scene::{ChatEntry, Panels, PersonRow, Scene, SceneTile};

@@ -78,7 +78,7 @@ mod tests {
                 SceneTile { own: true, muted: true, ..tile("Bob") },
             ],
             status: "standup@127.0.0.1 · 00:12 · 4 people".to_owned(),
-            help: false,
+            ..Scene::default()
         }
     }
 

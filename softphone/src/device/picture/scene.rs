@@ -13,6 +13,51 @@ pub struct Scene {
     pub status: String,
     /// Whether the keys are explained on top.
     pub help: bool,
+    /// What was said, oldest first.
+    pub chat: Arc<Vec<ChatEntry>>,
+    /// Who is in the conference, as its focus tells.
+    pub people: Arc<Vec<PersonRow>>,
+    /// Which panels stand beside the grid.
+    pub panels: Panels,
+}
+
+/// Something that was said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChatEntry {
+    /// When, as it is to be shown.
+    pub time: String,
+    /// Who; empty for what nobody has said but happened.
+    pub from: String,
+    /// What; may have several lines.
+    pub text: String,
+    /// By ourselves.
+    pub own: bool,
+}
+
+/// Somebody in the conference.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PersonRow {
+    /// The name.
+    pub name: String,
+    /// What they are beside participants, such as `organizer`; what keeps them out, such as `waiting`.
+    pub remark: String,
+    /// A moderator has muted them.
+    pub muted: bool,
+    /// Is heard.
+    pub speaking: bool,
+}
+
+/// The panels beside the grid.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Panels {
+    /// The chat is shown.
+    pub chat: bool,
+    /// The people are shown.
+    pub people: bool,
+    /// What is being typed; `None`: keys are commands.
+    pub input: Option<String>,
+    /// How many lines of the chat are scrolled back.
+    pub scroll: usize,
 }
 
 /// One participant.
@@ -37,6 +82,9 @@ impl Scene {
     pub fn looks_like(&self, other: &Self) -> bool {
         self.status == other.status
             && self.help == other.help
+            && self.panels == other.panels
+            && (Arc::ptr_eq(&self.chat, &other.chat) || self.chat == other.chat)
+            && (Arc::ptr_eq(&self.people, &other.people) || self.people == other.people)
             && self.tiles.len() == other.tiles.len()
             && self.tiles.iter().zip(&other.tiles).all(|(a, b)| a.looks_like(b))
     }
@@ -70,6 +118,9 @@ mod tests {
             Scene { help: true, ..scene.clone() },
             Scene { status: "1".into(), ..scene.clone() },
             Scene { tiles: vec![], ..scene.clone() },
+            Scene { chat: Arc::new(vec![ChatEntry::default()]), ..scene.clone() },
+            Scene { people: Arc::new(vec![PersonRow::default()]), ..scene.clone() },
+            Scene { panels: Panels { chat: true, ..Panels::default() }, ..scene.clone() },
             Scene { tiles: vec![SceneTile { speaking: true, ..tile.clone() }], ..scene.clone() },
             Scene { tiles: vec![SceneTile { picture: None, ..tile.clone() }], ..scene.clone() },
             Scene { tiles: vec![SceneTile { picture: copied, ..tile }], ..scene.clone() },
