@@ -124,6 +124,8 @@ pub struct Registrar {
     /// Conferences of which something has changed that others may see.
     pub(crate) changed: BTreeSet<ConferenceName>,
     pub(crate) focus_id: String,
+    /// What makes the names of the factory's conferences such that nobody can guess them.
+    pub(crate) factory_seed: String,
     pub(crate) stopping: bool,
     out: VecDeque<Output>,
 }
@@ -156,9 +158,11 @@ impl Registrar {
         .into();
         config.supported.extend(["path".to_owned(), "outbound".to_owned()]);
         config.supported.extend(["replaces", "join", "norefersub"].map(str::to_owned));
+        config.supported.push("recipient-list-invite".to_owned());
+        config.accept.push(conference_info::resource_lists::MEDIA_TYPE.to_owned());
         config.capabilities.push(("Allow-Events".to_owned(), "refer".to_owned()));
         config.max_calls = settings.max_calls;
-        let focus_id = tokens.hex(8);
+        let (focus_id, factory_seed) = (tokens.hex(8), tokens.hex(16));
         Registrar {
             endpoint: Endpoint::new(config, tokens.seed()),
             challenger: Challenger::new(now, &settings.realm, &settings.digest, tokens.seed()),
@@ -179,6 +183,7 @@ impl Registrar {
             counters: Counters::default(),
             changed: BTreeSet::new(),
             focus_id,
+            factory_seed,
             stopping: false,
             out: VecDeque::new(),
             settings,

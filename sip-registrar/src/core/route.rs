@@ -63,10 +63,7 @@ impl Registrar {
     ) -> Result<(), Reject> {
         match resource {
             Resource::Server => Err(Reject::new(404).because("call a user or a conference")),
-            Resource::Factory => {
-                let name = self.random_name()?;
-                self.join(now, call, request, from, flow, identity, name, None)
-            }
+            Resource::Factory => self.on_factory(now, call, request, from, flow, identity),
             Resource::Conference(name) => {
                 self.join(now, call, request, from, flow, identity, name, None)
             }

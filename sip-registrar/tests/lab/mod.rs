@@ -19,7 +19,7 @@ use mixer_control::{LegRef, MixerError, MixerEvent, MixerReply, MixerRequest};
 use sdp::SessionDescription;
 use sip_registrar::{
     Account, Accounts, CommandId, Counters, FactoryAnswer, Guests, Input, InvitePolicy, Output,
-    Protection, Registrar, Settings, StoreCommand, Visibility,
+    Protection, RecordKind, Registrar, Settings, StoreCommand, Visibility,
 };
 use sip_stack::auth::{Algorithm, Credentials};
 use sip_stack::flow::{ConnectionId, Flow, Target, Transport};
@@ -150,6 +150,23 @@ impl Lab {
                 }
             }
         }
+    }
+
+    /// What an interface beside SIP has done to the registrar: what follows goes out.
+    pub fn at_registrar<T>(&mut self, what: impl FnOnce(&mut Registrar, Instant) -> T) -> T {
+        let done = what(&mut self.registrar, self.now);
+        self.drain();
+        done
+    }
+
+    /// The kinds of records that were written since it was last asked.
+    pub fn records(&mut self) -> Vec<RecordKind> {
+        let kept = std::mem::take(&mut self.kept);
+        let kind = |command: StoreCommand| match command {
+            StoreCommand::Record(record) => Some(record.kind),
+            _ => None,
+        };
+        kept.into_iter().filter_map(kind).collect()
     }
 
     /// Bytes from a phone.

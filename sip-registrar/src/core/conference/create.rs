@@ -34,17 +34,19 @@ impl Registrar {
         actor: &Actor,
         wish: MeetingWish,
     ) -> Result<Created, Denied> {
-        let created = self.create(now, actor, wish);
+        let secret = matches!(actor, Actor::Guest { .. }).then(|| self.tokens.hex(16));
+        let created = self.create(now, actor, wish, secret);
         self.drain(now);
         created
     }
 
-    /// The same, without working off what follows from it.
+    /// The same, without working off what follows from it. `secret` is what a guest will be known by.
     pub(super) fn create(
         &mut self,
         now: Instant,
         actor: &Actor,
         wish: MeetingWish,
+        secret: Option<String>,
     ) -> Result<Created, Denied> {
         if self.stopping {
             return Err(Denied::new(503, "the server is shutting down"));
@@ -59,8 +61,7 @@ impl Registrar {
             return Err(Denied::new(409, "this name is taken"));
         }
         self.may_open(now, actor, &name)?;
-        let shown = matches!(actor, Actor::Guest { .. }).then(|| self.tokens.hex(16));
-        let organizer = organizer(actor, shown.as_deref());
+        let organizer = organizer(actor, secret.as_deref());
         let person = self.person_of(actor, None);
         let mut meeting = Meeting::dialled(name.clone(), organizer, self.clock.unix(now));
         meeting.visibility = self.settings.visibility;
@@ -77,7 +78,7 @@ impl Registrar {
         tracing::info!(conference = %name, "conference created");
         self.revise(now, &name);
         self.conference_changed(&name);
-        Ok(Created { name, secret: shown })
+        Ok(Created { name, secret })
     }
 
     /// Opens a conference with a new name at the mixer, unless there are too many.

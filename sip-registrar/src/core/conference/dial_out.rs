@@ -8,9 +8,10 @@ use mixer_control::{JoinRequest, LegDescription, LegRef, MixerRequest};
 use sdp::{DialogSdp, SessionDescription};
 use sip_stack::endpoint::{Body, CallId, Invite};
 use sip_stack::flow::Flow;
-use sip_stack::message::{NameAddr, Reason, Response, Uri};
+use sip_stack::message::{Headers, NameAddr, Reason, Response, Uri};
 
 use super::act::{Actor, Denied};
+use super::focus::Focus;
 use super::member::{DialOut, Member, Session};
 use super::name::{ConferenceName, sanitise_display_name};
 use crate::core::doctor::Provenance;
@@ -53,6 +54,24 @@ impl Registrar {
                         _ => "the media mixer is not there",
                     },
                 ))
+            }
+        }
+    }
+
+    /// Calls those whom a member has brought in its INVITE, as far as it may.
+    pub(super) fn call_in_brought(&mut self, now: Instant, call: CallId, name: &ConferenceName) {
+        let Some(member) = self.member_mut(call) else { return };
+        let brought = std::mem::take(&mut member.brings);
+        let actor = member.identity.actor(&Headers::new());
+        for uri in brought {
+            // It need not be called itself, nor who is here already.
+            let here = |focus: &Focus, user: &str| focus.has(&Identity::Account(user.to_owned()));
+            let user = uri.user_text().unwrap_or_default();
+            if self.directory.get(name).is_some_and(|focus| here(focus, &user)) {
+                continue;
+            }
+            if let Err(denied) = self.call_in(now, &actor, name, &uri.to_string()) {
+                tracing::debug!(conference = %name, user, why = denied.why, "not called in");
             }
         }
     }

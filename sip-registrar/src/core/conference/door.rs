@@ -32,6 +32,11 @@ pub(crate) enum Place {
     },
     /// In the lobby, until a moderator lets it in.
     Waiting,
+    /// Nowhere: it has only planned something and hangs up, or is hung up.
+    Arranging {
+        /// When patience ends.
+        until: Instant,
+    },
 }
 
 /// How somebody comes in.
@@ -63,7 +68,7 @@ impl Registrar {
         }
         let focus = self.running(now, name)?;
         let replaced = replaces.and_then(|call| focus.member(call));
-        let role = focus.role_of(actor);
+        let role = focus.role_for(actor, now);
         if let Some(replaced) = replaced {
             // What it continues was let in before.
             return Ok(Entry { place: replaced.place.clone(), role, secret: None });
@@ -148,10 +153,15 @@ impl Place {
         Place::AtPin { dialled: String::new(), wrong: 0, until: now + super::lobby::PATIENCE }
     }
 
+    /// Somebody who has planned something and will hang up.
+    pub(super) fn arranging(now: Instant) -> Self {
+        Place::Arranging { until: now + super::lobby::PATIENCE }
+    }
+
     /// When patience ends.
     pub(super) fn due(&self) -> Option<Instant> {
         match self {
-            Place::AtPin { until, .. } => Some(*until),
+            Place::AtPin { until, .. } | Place::Arranging { until } => Some(*until),
             Place::Inside | Place::Waiting => None,
         }
     }

@@ -76,14 +76,25 @@ impl Registrar {
     /// Ends a conference for all, now. It is gone when the last one is, which is before the next
     /// message is read.
     pub(crate) fn cancel(&mut self, now: Instant, name: &ConferenceName, by: Person) {
+        self.hang_up_all(now, name, Ending::Cancelled(by));
+        self.revise(now, name);
+    }
+
+    /// Ends the calls of all. Nobody comes in any more; the conference is closed when it is revised and
+    /// empty.
+    pub(super) fn hang_up_all(&mut self, now: Instant, name: &ConferenceName, ending: Ending) {
         let Some(focus) = self.directory.get_mut(name) else { return };
-        let reason = Reason::sip(410, &format!("the conference was cancelled by {}", by.name));
-        focus.ending = Some(Ending::Cancelled(by));
+        let reason = match &ending {
+            Ending::Cancelled(by) => {
+                Reason::sip(410, &format!("the conference was cancelled by {}", by.name))
+            }
+            Ending::Empty => Reason::sip(200, "the conference is over"),
+        };
+        focus.ending = Some(ending);
         let calls: Vec<CallId> = focus.calls().collect();
         for call in calls {
             self.end_call(now, call, reason.clone());
         }
-        self.revise(now, name);
     }
 
     fn close(&mut self, now: Instant, name: &ConferenceName, ending: &Ending) {

@@ -29,6 +29,8 @@ pub(crate) struct Focus {
     pub(crate) empty_since: Instant,
     /// It is over and waits for its last members to be gone.
     pub(crate) ending: Option<Ending>,
+    /// Who was told its URI when it made this conference, and will dial it until then.
+    pub(crate) expected: Option<(Identity, Instant)>,
     /// When something is due; only [`super::Directory::set_due`] sets it.
     pub(super) due: Option<Instant>,
 }
@@ -46,6 +48,7 @@ impl Focus {
             used: false,
             empty_since: now,
             ending: None,
+            expected: None,
             due: None,
         }
     }
@@ -73,6 +76,16 @@ impl Focus {
                 roles.min().unwrap_or(MemberRole::Participant)
             }
         }
+    }
+
+    /// The same for an INVITE: whoever has just made it need not prove it once more.
+    pub(crate) fn role_for(&self, actor: &Actor, now: Instant) -> MemberRole {
+        let expected = self.expected.as_ref().filter(|(_, until)| now <= *until);
+        let identity = Identity::of_actor(actor);
+        if expected.is_some_and(|(expected, _)| Some(expected) == identity.as_ref()) {
+            return MemberRole::Organizer;
+        }
+        self.role_of(actor)
     }
 
     /// The most members it takes.

@@ -11,6 +11,7 @@ use sip_stack::message::multipart::body_of_type;
 use sip_stack::message::{NameAddr, Reason, Request};
 
 use super::door::Place;
+use super::factory::Brief;
 use super::member::{Member, Session};
 use super::name::{ConferenceName, sanitise_display_name};
 use crate::core::doctor::Provenance;
@@ -35,7 +36,12 @@ impl Registrar {
     ) -> Result<(), Reject> {
         let offer = description_of(&request.headers, &request.body)?;
         let actor = identity.actor(&request.headers);
-        let entry = self.enter(now, request, from, &actor, &name, replaces)?;
+        let brief = Brief::of(request, offer.as_ref())?;
+        let planned = self.arrange(now, request, &brief, &actor, &name, flow)?;
+        let entry = match planned {
+            Some(entry) => entry,
+            None => self.enter(now, request, from, &actor, &name, replaces)?,
+        };
         let contact = self.conference_contact(&name, &request.uri, flow);
         let Some(focus) = self.directory.get_mut(&name) else { return Err(Reject::new(500)) };
         let user = from.uri.user_text().unwrap_or_default();
@@ -55,6 +61,7 @@ impl Registrar {
                 role: entry.role,
                 place: entry.place,
                 secret: entry.secret,
+                brings: brief.people.unwrap_or_default(),
                 ..Member::new(leg.leg.clone(), identity, aor, provenance, name_shown, contact, sdp)
             },
         );
@@ -172,11 +179,6 @@ impl Registrar {
             }
         }
     }
-
-    /// A conference name nobody can guess (RFC 4579 §5.4).
-    pub(crate) fn random_name(&mut self) -> Result<ConferenceName, Reject> {
-        ConferenceName::parse(&self.tokens.hex(8)).ok_or_else(|| Reject::new(500))
-    }
 }
 
 /// The session description a request brings. None is no fault: the peer wants our offer.
@@ -188,6 +190,10 @@ pub(crate) fn description_of(
         return Ok(None);
     }
     let Some(sdp) = body_of_type(headers, body, "application/sdp") else {
+        // A list of people alone: our offer is wanted as well.
+        if body_of_type(headers, body, conference_info::resource_lists::MEDIA_TYPE).is_some() {
+            return Ok(None);
+        }
         return Err(Reject::new(415)
             .with("Accept", "application/sdp")
             .with("Accept-Encoding", "identity"));

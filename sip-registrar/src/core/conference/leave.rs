@@ -200,5 +200,6 @@ impl Registrar {
         self.record(joined.by(person).member(leg).detail(program));
         self.conference_changed(&name);
         self.replay_chat(now, call);
+        self.call_in_brought(now, call, &name);
     }
 }

@@ -33,21 +33,22 @@ enum Outcome {
 impl Registrar {
     /// Somebody is in the lobby now: is told what to do.
     pub(super) fn note_lobby(&mut self, now: Instant, call: CallId) {
+        let Some(Role::Member(name)) = self.roles.get(&call).cloned() else { return };
         let Some(member) = self.member_mut(call) else { return };
         let prompt = match &mut member.place {
-            Place::Inside => return,
             Place::AtPin { until, .. } => {
                 *until = now + PATIENCE;
-                Prompt::EnterPin
+                Some(Prompt::EnterPin)
             }
-            Place::Waiting => Prompt::NotAdmittedYet,
+            Place::Waiting => Some(Prompt::NotAdmittedYet),
+            Place::Inside | Place::Arranging { .. } => None,
         };
-        let who = member.identity.to_string();
-        self.play(call, vec![prompt]);
-        let Some(Role::Member(name)) = self.roles.get(&call).cloned() else { return };
-        tracing::info!(conference = %name, who, "in the lobby");
+        if let Some(prompt) = prompt {
+            tracing::info!(conference = %name, who = %member.identity, "in the lobby");
+            self.play(call, vec![prompt]);
+            self.conference_changed(&name);
+        }
         self.revise(now, &name);
-        self.conference_changed(&name);
     }
 
     /// A member has pressed a key. It means something in front of the PIN only.
@@ -104,11 +105,16 @@ impl Registrar {
     /// Ends the calls of those who have taken too long to dial the PIN.
     pub(super) fn end_patience(&mut self, now: Instant, name: &ConferenceName) {
         let Some(focus) = self.directory.get(name) else { return };
-        let late = focus.members().filter(
-            |(_, member)| matches!(member.place, Place::AtPin { until, .. } if until <= now),
-        );
-        for call in late.map(|(call, _)| call).collect::<Vec<_>>() {
-            self.turn_away(now, name, call, "no PIN");
+        let late = focus
+            .members()
+            .filter(|(_, member)| member.place.due().is_some_and(|until| until <= now));
+        let late = late.map(|(call, m)| (call, matches!(m.place, Place::AtPin { .. })));
+        for (call, dials) in late.collect::<Vec<_>>() {
+            if dials {
+                self.turn_away(now, name, call, "no PIN");
+            } else {
+                self.end_call(now, call, Reason::sip(200, "it is planned"));
+            }
         }
     }
 
@@ -137,7 +143,7 @@ impl Registrar {
         for call in self.calls_of(name, whom) {
             let Some(member) = self.member_mut(call) else { continue };
             let waits = match member.place {
-                Place::Inside => false,
+                Place::Inside | Place::Arranging { .. } => false,
                 Place::Waiting => true,
                 Place::AtPin { .. } => *whom != Whom::Everybody,
             };
@@ -203,7 +209,8 @@ impl Registrar {
     /// Where a member stands by what it may do now: a moderator does not wait.
     pub(super) fn promote(&mut self, now: Instant, call: CallId) {
         let waits = self.member_mut(call).is_some_and(|member| {
-            member.role >= MemberRole::Moderator && member.place != Place::Inside
+            member.role >= MemberRole::Moderator
+                && matches!(member.place, Place::Waiting | Place::AtPin { .. })
         });
         if waits {
             self.let_in(now, call);

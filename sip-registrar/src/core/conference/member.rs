@@ -34,6 +34,8 @@ pub(crate) struct Member {
     pub(crate) place: Place,
     /// What it is told once: a guest who opened the conference is known again by it.
     pub(crate) secret: Option<String>,
+    /// Whom it wants called in as soon as it is there (RFC 5366).
+    pub(crate) brings: Vec<Uri>,
     /// Why we have ended its call.
     pub(crate) farewell: Option<String>,
     /// Whether a moderator has muted it.
@@ -92,6 +94,16 @@ impl Member {
         self.joined && self.place == Place::Inside
     }
 
+    /// Whether somebody who may do so much sees it: who waits in the lobby is the moderators' business,
+    /// who only plans something nobody's.
+    pub(crate) fn is_seen_by(&self, role: MemberRole) -> bool {
+        match self.place {
+            Place::Inside => true,
+            Place::AtPin { .. } | Place::Waiting => role >= MemberRole::Moderator,
+            Place::Arranging { .. } => false,
+        }
+    }
+
     /// Somebody on the way in, of whom nothing is agreed yet.
     #[allow(clippy::too_many_arguments, reason = "all that is known before anything is agreed")]
     pub(crate) fn new(
@@ -112,6 +124,7 @@ impl Member {
             role: MemberRole::Participant,
             place: Place::Inside,
             secret: None,
+            brings: Vec::new(),
             farewell: None,
             muted: false,
             since: None,

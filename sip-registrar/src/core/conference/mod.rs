@@ -1,12 +1,14 @@
 //! Conferences: the focus of RFC 4353 and RFC 4579.
 
 mod act;
+mod arrange;
 mod chat;
 mod create;
 mod dial_out;
 mod directory;
 mod door;
 mod end;
+mod factory;
 mod focus;
 mod gone;
 mod info;

@@ -123,7 +123,13 @@ impl Registrar {
         }
     }
 
-    fn change(&mut self, now: Instant, name: &ConferenceName, wish: MeetingWish, by: Person) {
+    pub(super) fn change(
+        &mut self,
+        now: Instant,
+        name: &ConferenceName,
+        wish: MeetingWish,
+        by: Person,
+    ) {
         let opens = wish.waiting_room == Some(false);
         let Some(focus) = self.directory.get_mut(name) else { return };
         let meeting = focus.meeting_mut();

@@ -67,6 +67,8 @@ pub enum MemberState {
     DialingIn,
     /// Is being called.
     DialingOut,
+    /// In the lobby: dials the PIN, or waits to be admitted.
+    Waiting,
     /// In it.
     Connected,
 }
@@ -99,7 +101,7 @@ impl Registrar {
     #[must_use]
     pub fn meetings(&self, now: Instant, viewer: &Actor) -> Vec<MeetingView> {
         let seen = self.directory.iter().filter(|focus| focus.is_listed_for(viewer));
-        seen.map(|focus| self.meeting_view(now, focus)).collect()
+        seen.map(|focus| self.meeting_view(now, viewer, focus)).collect()
     }
 
     /// One conference, if there is such a one and `viewer` may see it.
@@ -111,10 +113,10 @@ impl Registrar {
         name: &ConferenceName,
     ) -> Option<MeetingView> {
         let focus = self.directory.get(name).filter(|focus| focus.is_listed_for(viewer))?;
-        Some(self.meeting_view(now, focus))
+        Some(self.meeting_view(now, viewer, focus))
     }
 
-    fn meeting_view(&self, now: Instant, focus: &Focus) -> MeetingView {
+    fn meeting_view(&self, now: Instant, viewer: &Actor, focus: &Focus) -> MeetingView {
         let meeting = focus.meeting();
         let unix = self.clock.unix(now);
         let state = match meeting.schedule {
@@ -137,7 +139,11 @@ impl Registrar {
             has_pin: meeting.pin.is_some(),
             max_members: meeting.max_members.unwrap_or(self.settings.max_members),
             mode: "mixer",
-            members: focus.members().map(|(_, member)| MemberView::of(member)).collect(),
+            members: focus
+                .members()
+                .filter(|(_, member)| member.is_seen_by(focus.role_of(viewer)))
+                .map(|(_, member)| MemberView::of(member))
+                .collect(),
         }
     }
 }
@@ -186,7 +192,8 @@ impl MemberView {
             state: match (&member.dial, member.joined) {
                 (Some(_), _) => MemberState::DialingOut,
                 (None, false) => MemberState::DialingIn,
-                (None, true) => MemberState::Connected,
+                (None, true) if member.is_inside() => MemberState::Connected,
+                (None, true) => MemberState::Waiting,
             },
             muted: member.muted,
             since: member.since,
