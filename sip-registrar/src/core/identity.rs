@@ -1,7 +1,7 @@
 //! Who is calling: an account that proved itself, or a guest.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
 use sip_stack::auth::Verdict;
@@ -132,22 +132,35 @@ impl Registrar {
         }
     }
 
-    /// Notes wrong credentials. The line is a promise to fail2ban (docs/fail2ban): what a stranger
-    /// chose stands last, quoted and cut.
+    /// Notes wrong credentials of a SIP request.
     fn login_failed(&mut self, now: Instant, request: &Request, flow: &Flow) {
         let credentials = request.headers.auth("Authorization");
         let user = credentials.iter().find_map(|c| c.get("username")).unwrap_or_default();
+        let transport = flow.transport.to_string();
+        self.note_wrong_login(now, flow.remote, &transport, request.method.as_str(), user);
+    }
+
+    /// Notes wrong credentials. The line is a promise to fail2ban (docs/fail2ban): what a stranger
+    /// chose stands last, quoted and cut.
+    pub(crate) fn note_wrong_login(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        transport: &str,
+        method: &str,
+        user: &str,
+    ) {
         let user: String = user.chars().take(MAX_LOGGED).collect();
         tracing::warn!(
-            source = %flow.remote.ip(),
-            transport = %flow.transport,
-            method = %request.method,
+            source = %remote.ip(),
+            transport = %transport,
+            method = %method,
             user = ?user,
             "authentication failed"
         );
         let location = &self.location;
         let registered = |source: Source| location.registered_from(source.remotes());
-        self.guard.login_failed(now, flow.remote, registered);
+        self.guard.login_failed(now, remote, registered);
     }
 
     /// 401 with one challenge per algorithm, strongest first (RFC 8760 §2.3).

@@ -16,8 +16,8 @@ use serde::Serialize;
 use sip_registrar::{Chart, Examination};
 
 use super::config::Config;
-use super::http::Board;
-use super::mixer::Mixer;
+use super::escape::escape;
+use super::http::{Caller, Services};
 
 /// How long the service may take: the mixer's patience and a bit.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -105,11 +105,16 @@ fn describe(leg: &LegHealth, text: &mut String) {
 
 /// Serves `/doctor/{patient}`: as text, or as JSON to those who ask for it.
 pub(crate) async fn serve(
-    State((board, mixer)): State<(Board, Mixer)>,
+    caller: Caller,
+    State(services): State<Services>,
     Path(patient): Path<String>,
     headers: HeaderMap,
 ) -> Response {
-    let Some(found) = board.examine(patient).await else {
+    if let Err(problem) = caller.may_watch() {
+        return problem.into_response();
+    }
+    let Services { board, mixer, .. } = services;
+    let Ok(found) = board.core(move |_, core| core.examine(&patient)).await else {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     };
     let Some(found) = found else {
@@ -134,17 +139,6 @@ pub(crate) fn ask(config: &Config, patient: &str) -> anyhow::Result<()> {
         "404" => bail!("{}", body.trim()),
         _ => bail!("the service answers {status} {}", body.trim()),
     }
-}
-
-/// What is no letter or digit, as `%XX` (RFC 3986 §2.1).
-fn escape(text: &str) -> String {
-    let escaped = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(escaped).collect()
 }
 
 /// One request on a connection of its own: (status, body).
@@ -201,11 +195,5 @@ mod tests {
         assert!(lost.contains("! the mixer knows no such leg"), "{lost}");
         let silent = Report::new(found(), Err(MixerError::NotFound)).to_text();
         assert!(silent.contains("the mixer tells nothing: no such conference"), "{silent}");
-    }
-
-    #[test]
-    fn any_call_id_survives_the_way_over_http() {
-        assert_eq!(escape("a-1.2_Z"), "a-1.2_Z");
-        assert_eq!(escape("x@[::1]/ é"), "x%40%5B%3A%3A1%5D%2F%20%C3%A9");
     }
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mixer_control::proto::mixer_client::MixerClient;
-use mixer_control::{LegHealth, MixerError, MixerEvent, MixerRequest, proto};
+use mixer_control::{LegHealth, LegStats, MixerError, MixerEvent, MixerRequest, proto};
 use sip_registrar::{CommandId, Input};
 use tokio::sync::mpsc;
 use tonic::transport::{Channel, Endpoint};
@@ -46,6 +46,11 @@ impl Mixer {
     /// Asks how the media of a conference is doing.
     pub(crate) async fn doctor(&self, conference: &str) -> Result<Vec<LegHealth>, MixerError> {
         mixer_control::doctor(self.client.clone(), conference, None, self.deadline).await
+    }
+
+    /// Asks how loud everybody of a conference is, and how its media flow.
+    pub(crate) async fn stats(&self, conference: &str) -> Result<Vec<LegStats>, MixerError> {
+        mixer_control::stats(self.client.clone(), conference, self.deadline).await
     }
 
     /// Sends a command; its reply arrives as an input.

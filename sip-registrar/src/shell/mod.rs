@@ -6,6 +6,7 @@ mod cli;
 mod config;
 mod descriptors;
 mod doctor;
+mod escape;
 mod history;
 mod http;
 mod mixer;

@@ -1,20 +1,21 @@
 //! The one loop: input → core → output → sleep.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
 use sip_net::{Incoming, Transports};
-use sip_registrar::{Input, Output, Registrar};
+use sip_registrar::{Counters, Input, Output, Registrar};
 use sip_stack::message::Host;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::shell::account;
 use crate::shell::config::Config;
 use crate::shell::descriptors;
-use crate::shell::http::{self, Board, Numbers, Question};
+use crate::shell::http::{self, Board, Numbers, Question, Services, Tokens};
 use crate::shell::mixer::Mixer;
 use crate::shell::store::{AccountRow, Database, Keeper, Kept};
 
@@ -43,6 +44,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     let database = Database::open(&place)?;
     let accounts = account::merge(&config, &database.accounts()?)?;
     let bindings = database.bindings()?;
+    let (meetings, gone) = (database.meetings()?, database.gone()?);
     tracing::info!("accounts and registrations are kept in {}", place);
 
     let max_connections =
@@ -63,8 +65,16 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     for (user, binding) in &bindings {
         registrar.restore(now, user, binding);
     }
+    for (name, until) in gone {
+        registrar.restore_gone(name, until);
+    }
+    for meeting in meetings {
+        registrar.restore_meeting(now, meeting);
+    }
     let (changes, accounts_changed) = mpsc::channel(1);
+    let (tokens_changed, tokens) = watch::channel(database.tokens()?);
     let keeper = Keeper::start(database, lock, config.store.retention(), move |kept: Kept| {
+        tokens_changed.send_replace(kept.tokens);
         // Fails only when the loop has ended.
         let _ = changes.blocking_send(kept.accounts);
     })?;
@@ -78,19 +88,28 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         inputs,
     )?;
     let (questions, from_http) = mpsc::channel(16);
-    tokio::spawn(http::serve(http, Board(questions), mixer.clone()));
+    let services = Services {
+        board: Board(questions),
+        desk: keeper.desk(),
+        mixer: mixer.clone(),
+        tokens: Tokens(tokens),
+        config: Arc::new(config.clone()),
+    };
+    tokio::spawn(http::serve(http, services));
 
     for address in &bound {
         tracing::info!("SIP on {address}, UDP and TCP");
     }
-    tracing::info!("/healthz, /metrics and /doctor on http://{}", config.http.listen);
+    tracing::info!("live conferences, /api/v1 and /metrics on http://{}", config.http.listen);
     for line in what_to_dial {
         tracing::info!("{line}");
     }
 
-    let restored = registrar.counters().bindings;
-    if restored > 0 {
-        tracing::info!("{restored} registration(s) from before the restart");
+    let Counters { bindings, conferences, .. } = registrar.counters();
+    if bindings + conferences > 0 {
+        tracing::info!(
+            "{bindings} registration(s), {conferences} conference(s) from before the restart"
+        );
     }
 
     let mut looping = Loop {
@@ -174,11 +193,12 @@ impl Loop {
     }
 
     /// Who asked may have gone: that is no failure.
-    fn answer(&self, question: Question) {
+    fn answer(&mut self, question: Question) {
         match question {
             Question::Numbers(answer) => drop(answer.send(self.numbers())),
-            Question::Examine(patient, answer) => {
-                drop(answer.send(self.registrar.examine(&patient)));
+            Question::Core(ask) => {
+                ask(Instant::now(), &mut self.registrar);
+                self.send_outputs();
             }
         }
     }

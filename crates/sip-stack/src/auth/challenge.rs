@@ -4,7 +4,7 @@
 //! it knows a password; then the counts it has used are, which stops replay (RFC 7616 §3.3, §5.12).
 
 use super::digest::{Algorithm, Asked, Count, Ha1};
-use crate::message::{AuthParams, Method, Request, Uri};
+use crate::message::{AuthParams, Request, Uri};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -83,6 +83,11 @@ impl Challenger {
     /// offered at all. Whoever claims to be such a client weakens nobody's login but its own, and not
     /// by more than choosing MD5 would.
     pub fn challenges(&mut self, now: Instant, request: &Request, stale: bool) -> Vec<AuthParams> {
+        self.challenges_to(now, request.headers.get("User-Agent").unwrap_or_default(), stale)
+    }
+
+    /// The same for a client of which only the User-Agent is known: one that speaks HTTP.
+    pub fn challenges_to(&mut self, now: Instant, agent: &str, stale: bool) -> Vec<AuthParams> {
         self.serial += 1;
         let nonce = self.nonce(self.age(now), self.serial);
         let challenge = |algorithm: &Algorithm| {
@@ -93,7 +98,6 @@ impl Challenger {
                 .quoted("qop", "auth");
             if stale { params.token("stale", "true") } else { params }
         };
-        let agent = request.headers.get("User-Agent").unwrap_or_default();
         let old = self.algorithms.contains(&Algorithm::Md5)
             && MD5_ONLY.iter().any(|client| agent.starts_with(client));
         let wanted = |a: &&Algorithm| !old || **a == Algorithm::Md5;
@@ -111,19 +115,43 @@ impl Challenger {
         lookup: impl FnOnce(&str, Algorithm) -> Option<Ha1>,
     ) -> Verdict {
         let all = request.headers.auth("Authorization");
+        let is_for = |asked: &str| is_for(asked, &request.uri);
+        self.verify_one(now, request.method.as_str(), is_for, &all, lookup)
+    }
+
+    /// Checks the value of the Authorization header of an HTTP request with this method and request
+    /// target (RFC 7616 §3.4), for those who have the same account there.
+    pub fn verify_http(
+        &mut self,
+        now: Instant,
+        (method, target): (&str, &str),
+        authorization: &str,
+        lookup: impl FnOnce(&str, Algorithm) -> Option<Ha1>,
+    ) -> Verdict {
+        let credentials = Vec::from_iter(AuthParams::parse(authorization));
+        self.verify_one(now, method, |asked| asked == target, &credentials, lookup)
+    }
+
+    fn verify_one(
+        &mut self,
+        now: Instant,
+        method: &str,
+        is_for: impl FnOnce(&str) -> bool,
+        all: &[AuthParams],
+        lookup: impl FnOnce(&str, Algorithm) -> Option<Ha1>,
+    ) -> Verdict {
         let ours = all.iter().find(|a| {
             a.scheme.eq_ignore_ascii_case("Digest") && a.get("realm") == Some(&self.realm)
         });
         let Some(credentials) = ours else { return Verdict::Missing };
-        self.check(now, &request.method, &request.uri, credentials, lookup)
-            .unwrap_or(Verdict::Wrong)
+        self.check(now, method, is_for, credentials, lookup).unwrap_or(Verdict::Wrong)
     }
 
     fn check(
         &mut self,
         now: Instant,
-        method: &Method,
-        uri: &Uri,
+        method: &str,
+        is_for: impl FnOnce(&str) -> bool,
         credentials: &AuthParams,
         lookup: impl FnOnce(&str, Algorithm) -> Option<Ha1>,
     ) -> Option<Verdict> {
@@ -149,14 +177,14 @@ impl Challenger {
             None => None,
         };
         let asked_uri = credentials.get("uri")?;
-        let asked = Asked { method: method.as_str(), uri: asked_uri, nonce, count };
+        let asked = Asked { method, uri: asked_uri, nonce, count };
         let ha1 = lookup(user, algorithm).filter(|ha1| ha1.algorithm() == algorithm);
         // made in any case and compared like any other, so that an unknown user takes as long
         let nobody = Ha1::from_password(algorithm, user, &self.realm, &hex::encode(self.secret));
         let known = ha1.is_some();
         let ha1 = ha1.unwrap_or(nobody);
         let right = ha1.matches(&asked, credentials.get("response")?);
-        if !(right && known && is_for(asked_uri, uri)) {
+        if !(right && known && is_for(asked_uri)) {
             return None;
         }
         let fresh = self.open(now, nonce).is_some_and(|serial| self.count(serial, nc));

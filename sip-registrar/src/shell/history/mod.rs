@@ -5,4 +5,4 @@ mod json;
 mod table;
 
 pub(crate) use command::{HistoryArguments, run};
-pub(crate) use json::{CallJson, PersonJson, RecordJson};
+pub(crate) use json::RecordJson;

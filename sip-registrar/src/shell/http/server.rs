@@ -1,14 +1,20 @@
 //! The HTTP server: few connections, one request each, and none that dawdles.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+
+use super::caller::Ends;
 
 /// Connections at a time; others wait until one ends. A monitoring system or two need a handful.
 const MAX_CONNECTIONS: usize = 64;
@@ -29,12 +35,12 @@ pub(super) async fn serve(listener: TcpListener, app: Router) {
         // Nobody closes the semaphore.
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         match listener.accept().await {
-            Ok((stream, _)) => {
+            Ok((stream, peer)) => {
                 let app = app.clone();
                 tokio::spawn(async move {
                     let _slot = slot;
                     // Whoever is too slow, or gone, hears no more.
-                    let _ = tokio::time::timeout(WHOLE, answer(stream, app)).await;
+                    let _ = tokio::time::timeout(WHOLE, answer(stream, peer, app)).await;
                 });
             }
             Err(error) => {
@@ -45,12 +51,19 @@ pub(super) async fn serve(listener: TcpListener, app: Router) {
     }
 }
 
-async fn answer(stream: TcpStream, app: Router) -> Result<(), hyper::Error> {
+async fn answer(stream: TcpStream, peer: SocketAddr, app: Router) -> Result<(), hyper::Error> {
+    // Gone already, if it has no address.
+    let Ok(local) = stream.local_addr() else { return Ok(()) };
+    let app = TowerToHyperService::new(app);
+    let app = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Ends { local, peer });
+        app.call(request)
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .keep_alive(false)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(app))
+        .serve_connection(TokioIo::new(stream), app)
         .await
 }
 
