@@ -90,15 +90,19 @@ impl Registrar {
         };
         let Some(member) = self.member_mut(call) else { return Err(Reject::new(481)) };
         let (actor, contact) = (member.identity.actor(&request.headers), member.contact.clone());
+        // Its call proves who it is as well as anything.
+        let role = member.role;
+        let entitled = self.directory.get(&name).map(|focus| focus.entitled(&actor));
+        let role = entitled.map_or(role, |entitled| entitled.max(role));
         let flow = self.endpoint.flow_of(call).ok_or_else(|| Reject::new(481))?;
-        let act = self.judge(now, &actor, request, &name, &flow)?;
+        let act = self.judge(now, &actor, role, request, &name, &flow)?;
         let id = request.headers.cseq().map_err(bad_request)?.number;
         let notify = match wants_no_subscription(request) {
             true => Notify::Nobody,
             false => Notify::InCall { call, id },
         };
         self.accept_refer(now, transaction, &contact, &notify);
-        self.carry_out(now, request, &flow, &actor, &name, act, notify);
+        self.carry_out(now, request, &flow, &actor, role, &name, act, notify);
         Ok(())
     }
 
@@ -121,7 +125,9 @@ impl Registrar {
             return Err(Reject::new(405));
         };
         let actor = identity.actor(&request.headers);
-        let act = self.judge(now, &actor, request, &name, flow)?;
+        let role = self.directory.get(&name).map(|focus| focus.role_of(&actor));
+        let role = role.unwrap_or(MemberRole::Participant);
+        let act = self.judge(now, &actor, role, request, &name, flow)?;
         let contact = self.conference_contact(&name, &request.uri, flow);
         let notify = if wants_no_subscription(request) {
             Notify::Nobody
@@ -130,7 +136,7 @@ impl Registrar {
             Notify::Outside(Box::new(notifier.ok_or_else(|| Reject::new(400).because("Contact"))?))
         };
         self.accept_refer(now, transaction, &contact, &notify);
-        self.carry_out(now, request, flow, &actor, &name, act, notify);
+        self.carry_out(now, request, flow, &actor, role, &name, act, notify);
         Ok(())
     }
 
@@ -139,6 +145,7 @@ impl Registrar {
         &self,
         now: Instant,
         actor: &Actor,
+        role: MemberRole,
         request: &Request,
         name: &ConferenceName,
         flow: &Flow,
@@ -161,7 +168,7 @@ impl Registrar {
             }),
         };
         let act = wish_of(&target, about)?;
-        self.allow(now, actor, name, &act)?;
+        self.allow(now, actor, role, name, &act)?;
         Ok(act)
     }
 
@@ -188,6 +195,7 @@ impl Registrar {
         request: &Request,
         flow: &Flow,
         actor: &Actor,
+        role: MemberRole,
         name: &ConferenceName,
         act: Act,
         notify: Notify,
@@ -197,7 +205,7 @@ impl Registrar {
         let Act::DialOut(uri) = &act else {
             // First told, then done: what ends the call of who asks comes after the news of it.
             self.tell_refer(now, id, 200);
-            if let Err(denied) = self.perform(now, actor, name, act) {
+            if let Err(denied) = self.perform(now, actor, role, name, act) {
                 tracing::debug!(
                     status = denied.status,
                     why = denied.why,

@@ -88,6 +88,8 @@ pub struct Lab {
     pub registrar: Registrar,
     /// What the mixer was asked and has not replied to yet.
     pub commands: VecDeque<(CommandId, MixerRequest)>,
+    /// All that the mixer was asked, for a test to take.
+    pub asked: Vec<MixerRequest>,
     /// Whether the mixer agrees to everything at once.
     pub willing: bool,
     /// Connections that were to be closed.
@@ -115,6 +117,7 @@ impl Lab {
             now,
             registrar,
             commands: VecDeque::new(),
+            asked: Vec::new(),
             willing: false,
             closed: Vec::new(),
             kept: Vec::new(),
@@ -143,6 +146,7 @@ impl Lab {
                 Output::Close(connection) => self.closed.push(connection),
                 Output::Store(command) => self.kept.push(command),
                 Output::Mixer { id, request } => {
+                    self.asked.push(request.clone());
                     self.commands.push_back((id, request));
                     if self.willing {
                         self.mixer_agrees();

@@ -7,7 +7,7 @@ use std::time::Instant;
 use sip_stack::flow::Flow;
 use sip_stack::message::Request;
 
-use super::act::{Act, Actor, MeetingWish};
+use super::act::{Actor, MeetingWish};
 use super::door::{Entry, Place};
 use super::end::Ending;
 use super::factory::Brief;
@@ -48,7 +48,6 @@ impl Registrar {
                 self.change(now, name, wish, by);
             }
             None if planned.is_some_and(|planned| planned.start == schedule.start) => {
-                self.allow(now, actor, name, &Act::Cancel)?;
                 let by = self.person_of(actor, self.directory.get(name));
                 // It is closed when this call, too, is over.
                 self.hang_up_all(now, name, Ending::Cancelled(by));

@@ -12,6 +12,7 @@ use sip_stack::message::{Headers, NameAddr, Reason, Response, Uri};
 
 use super::act::{Actor, Denied};
 use super::focus::Focus;
+use super::meeting::MemberRole;
 use super::member::{DialOut, Member, Session};
 use super::name::{ConferenceName, sanitise_display_name};
 use crate::core::doctor::Provenance;
@@ -29,11 +30,12 @@ impl Registrar {
         &mut self,
         now: Instant,
         actor: &Actor,
+        role: MemberRole,
         name: &ConferenceName,
         uri: &str,
     ) -> Result<(), Denied> {
         let uri = Uri::parse(uri).ok_or_else(|| Denied::new(400, "this is no SIP URI"))?;
-        let user = self.may_call_in(now, actor, name, &uri)?;
+        let user = self.may_call_in(now, actor, role, name, &uri)?;
         let by = Identity::of_actor(actor).map(|_| self.person_of(actor, None).uri);
         let by = by.and_then(|uri| Uri::parse(&uri)).map(NameAddr::new);
         let (uri, flow) = (self.home(Some(name.as_str())), self.home_flow());
@@ -62,7 +64,7 @@ impl Registrar {
     pub(super) fn call_in_brought(&mut self, now: Instant, call: CallId, name: &ConferenceName) {
         let Some(member) = self.member_mut(call) else { return };
         let brought = std::mem::take(&mut member.brings);
-        let actor = member.identity.actor(&Headers::new());
+        let (actor, role) = (member.identity.actor(&Headers::new()), member.role);
         for uri in brought {
             // It need not be called itself, nor who is here already.
             let here = |focus: &Focus, user: &str| focus.has(&Identity::Account(user.to_owned()));
@@ -70,7 +72,7 @@ impl Registrar {
             if self.directory.get(name).is_some_and(|focus| here(focus, &user)) {
                 continue;
             }
-            if let Err(denied) = self.call_in(now, &actor, name, &uri.to_string()) {
+            if let Err(denied) = self.call_in(now, &actor, role, name, &uri.to_string()) {
                 tracing::debug!(conference = %name, user, why = denied.why, "not called in");
             }
         }

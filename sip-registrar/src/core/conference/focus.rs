@@ -58,8 +58,8 @@ impl Focus {
         &mut self.meeting
     }
 
-    /// What somebody may do in it.
-    pub(crate) fn role_of(&self, actor: &Actor) -> MemberRole {
+    /// What somebody may do in it, as far as it proves who it is: a guest by its secret.
+    pub(crate) fn entitled(&self, actor: &Actor) -> MemberRole {
         match (actor, &self.meeting.organizer) {
             (Actor::Operator(_), _) => MemberRole::Organizer,
             (Actor::Account(user), _) => self.meeting.role_of(user),
@@ -68,14 +68,17 @@ impl Focus {
             {
                 MemberRole::Organizer
             }
-            // Two guests of one address may use one name: then what both may do counts.
-            (Actor::Guest { .. }, _) => {
-                let identity = Identity::of_actor(actor);
-                let same = |m: &&Member| m.joined && Some(&m.identity) == identity.as_ref();
-                let roles = self.members.values().filter(same).map(|member| member.role);
-                roles.min().unwrap_or(MemberRole::Participant)
-            }
+            (Actor::Guest { .. }, _) => MemberRole::Participant,
         }
+    }
+
+    /// The same for somebody outside of its call: a guest may do what it may as a member.
+    pub(crate) fn role_of(&self, actor: &Actor) -> MemberRole {
+        let identity = Identity::of_actor(actor);
+        let same = |m: &&Member| m.joined && Some(&m.identity) == identity.as_ref();
+        let roles = self.members.values().filter(same).map(|member| member.role);
+        // Two guests of one address may use one name: then what both may do counts.
+        self.entitled(actor).max(roles.min().unwrap_or(MemberRole::Participant))
     }
 
     /// The same for an INVITE: whoever has just made it need not prove it once more.
@@ -85,7 +88,7 @@ impl Focus {
         if expected.is_some_and(|(expected, _)| Some(expected) == identity.as_ref()) {
             return MemberRole::Organizer;
         }
-        self.role_of(actor)
+        self.entitled(actor)
     }
 
     /// The most members it takes.

@@ -120,13 +120,14 @@ impl Registrar {
         &self,
         now: Instant,
         actor: &Actor,
+        role: MemberRole,
         name: &ConferenceName,
         uri: &Uri,
     ) -> Result<String, Denied> {
         let focus = self.running(now, name)?;
         let is_member = Identity::of_actor(actor).is_some_and(|identity| focus.has(&identity));
         let member = is_member && matches!(actor, Actor::Account(_));
-        let allowed = focus.role_of(actor) >= MemberRole::Moderator
+        let allowed = role >= MemberRole::Moderator
             || (member && self.settings.invite == InvitePolicy::Members);
         if !allowed {
             return Err(Denied::new(403, "only moderators may invite, or members with an account"));

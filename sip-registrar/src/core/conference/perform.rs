@@ -24,20 +24,23 @@ impl Registrar {
         name: &ConferenceName,
         act: Act,
     ) -> Result<(), Denied> {
-        let done = self.perform(now, actor, name, act);
+        let role = self.directory.get(name).map(|focus| focus.role_of(actor));
+        let role = role.unwrap_or(MemberRole::Participant);
+        let done = self.perform(now, actor, role, name, act);
         self.drain(now);
         done
     }
 
-    /// The same, without working off what follows from it.
+    /// The same for somebody who has this role, without working off what follows from it.
     pub(crate) fn perform(
         &mut self,
         now: Instant,
         actor: &Actor,
+        role: MemberRole,
         name: &ConferenceName,
         act: Act,
     ) -> Result<(), Denied> {
-        self.allow(now, actor, name, &act)?;
+        self.allow(now, actor, role, name, &act)?;
         let focus = self.running(now, name)?;
         let by = self.person_of(actor, Some(focus));
         match act {
@@ -49,28 +52,28 @@ impl Registrar {
             Act::Mute(whom, muted) => self.mute(now, name, &whom, muted, &by),
             Act::Admit(whom) => self.admit(now, name, &whom, &by),
             Act::Role(whom, role) => self.hand_role(now, name, &whom, role, &by),
-            Act::DialOut(uri) => return self.call_in(now, actor, name, &uri),
+            Act::DialOut(uri) => return self.call_in(now, actor, role, name, &uri),
         }
         Ok(())
     }
 
-    /// Whether somebody may do this, and whether it can be done.
+    /// Whether somebody who has this role may do this, and whether it can be done.
     pub(crate) fn allow(
         &self,
         now: Instant,
         actor: &Actor,
+        role: MemberRole,
         name: &ConferenceName,
         act: &Act,
     ) -> Result<(), Denied> {
         let focus = self.running(now, name)?;
-        let role = focus.role_of(actor);
         let needed = match act {
             // Leaving needs nobody's leave.
             Act::Kick(whom) if self.is_oneself(focus, whom, actor) => MemberRole::Participant,
             Act::Cancel | Act::Change(_) | Act::Role(..) => MemberRole::Organizer,
             Act::DialOut(uri) => {
                 let uri = Uri::parse(uri).ok_or_else(|| Denied::new(400, "this is no SIP URI"))?;
-                return self.may_call_in(now, actor, name, &uri).map(|_| ());
+                return self.may_call_in(now, actor, role, name, &uri).map(|_| ());
             }
             _ => MemberRole::Moderator,
         };

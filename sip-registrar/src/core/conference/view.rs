@@ -60,7 +60,7 @@ pub struct MeetingView {
 }
 
 /// How far a member has come (RFC 4575 §5.7.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum MemberState {
     /// On the way in.
