@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lab::{Lab, OFFER, Phone, SERVER, T1, requests, settings};
 use mixer_control::MixerEvent;
-use sip_registrar::{RecordKind, StoreCommand};
+use sip_registrar::{Act, Actor, ConferenceName, MeetingWish, RecordKind, StoreCommand, Whom};
 use sip_stack::message::cpim::{Cpim, IMDN};
 use sip_stack::message::{Method, Request, Response};
 
@@ -458,4 +458,33 @@ fn long_lines_pass_too() {
     let long = "長い".repeat(2000);
     say(&mut lab, &mut ann, PLAIN, &long);
     assert_eq!(texts(&hear(&mut lab, &ben)), [format!("ANN: {long}")]);
+}
+
+#[test]
+fn who_waits_in_the_lobby_neither_reads_nor_writes_until_admitted() {
+    let mut lab = Lab::new();
+    let operator = Actor::Operator("test".into());
+    let name = ConferenceName::parse("room").unwrap();
+    let wish = MeetingWish {
+        name: Some(name.clone()),
+        waiting_room: Some(true),
+        ..MeetingWish::default()
+    };
+    lab.registrar.create_meeting(lab.now, &operator, wish).unwrap();
+    let mut ann = member(&mut lab, "ann", 5070);
+    let admit = Act::Admit(Whom::Uri("sip:ann@127.0.0.1".into()));
+    lab.registrar.act(lab.now, &operator, &name, admit).unwrap();
+    let mut ben = member(&mut lab, "ben", 5080);
+    say(&mut lab, &mut ann, PLAIN, "just us");
+    assert_eq!(answer(&mut lab, &ann).unwrap().status, 202);
+    assert!(hear(&mut lab, &ben).is_empty());
+    say(&mut lab, &mut ben, PLAIN, "hello?");
+    assert_eq!(answer(&mut lab, &ben).unwrap().status, 403);
+    say_outside(&mut lab, &mut ben, PLAIN, "hello?");
+    assert_eq!(answer(&mut lab, &ben).unwrap().status, 403);
+    let admit = Act::Admit(Whom::Uri("sip:ben@127.0.0.1".into()));
+    lab.registrar.act(lab.now, &operator, &name, admit).unwrap();
+    lab.wait(Duration::ZERO);
+    lab.input(sip_registrar::Input::MixerEvent(MixerEvent::Hello { mixer: "m1".into() }));
+    assert_eq!(texts(&hear(&mut lab, &ben)), ["ANN: just us"]);
 }

@@ -305,7 +305,10 @@ impl World {
                     self.mixer.command(now, id, request);
                 }
                 // Restarts of the registrar are tested with the real one.
-                Output::Store(_) | Output::Close(_) => {}
+                Output::Store(_)
+                | Output::Close(_)
+                | Output::Msrp { .. }
+                | Output::CloseMsrp(_) => {}
             }
         }
         let mut packets = self.mixer.take_packets();
@@ -440,6 +443,7 @@ fn settings(listen: SocketAddr) -> Settings {
         guests_create: true,
         invite: InvitePolicy::Members,
         factory_answer: FactoryAnswer::Auto,
+        msrp: None,
         chat_history: 50,
         record_chat: false,
         max_calls: 1000,

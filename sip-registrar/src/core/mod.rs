@@ -24,8 +24,8 @@ pub use accounts::{Account, AccountError, Accounts};
 pub use clock::WallClock;
 pub use conference::{
     Act, Actor, ConferenceName, Created, Denied, MAX_SUBJECT, Meeting, MeetingState, MeetingView,
-    MeetingWish, MemberRole, MemberState, MemberView, Organizer, Pin, Schedule, Secret, Visibility,
-    Whom, sanitise_subject,
+    MeetingWish, MemberRole, MemberState, MemberView, MsrpConnection, Organizer, Pin, Schedule,
+    Secret, Visibility, Whom, sanitise_subject,
 };
 pub use counters::Counters;
 pub use doctor::{Chart, Examination};

@@ -17,7 +17,7 @@ use sip_stack::token::Tokens;
 use super::accounts::Accounts;
 use super::call::{Bridges, Relayed};
 use super::clock::WallClock;
-use super::conference::{ConferenceName, Deliveries, Directory, Gone};
+use super::conference::{ConferenceName, Deliveries, Desk, Directory, Gone, MsrpConnection};
 use super::counters::Counters;
 use super::guard::{Admission, Guard};
 use super::location::Location;
@@ -63,6 +63,15 @@ pub enum Input {
     MixerDown,
     /// These are the accounts from now on. Who has lost theirs is no longer registered.
     Accounts(Accounts),
+    /// Bytes have come on an MSRP connection; the first ones make it known.
+    Msrp {
+        /// Which connection.
+        connection: MsrpConnection,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// An MSRP connection is gone.
+    MsrpClosed(MsrpConnection),
     /// The process was asked to end: end all calls, take no new ones.
     Stop,
 }
@@ -82,6 +91,15 @@ pub enum Output {
     },
     /// A connection to be closed: its peer is banned.
     Close(ConnectionId),
+    /// Bytes for an MSRP connection.
+    Msrp {
+        /// Which connection.
+        connection: MsrpConnection,
+        /// The bytes.
+        bytes: Bytes,
+    },
+    /// An MSRP connection to be closed.
+    CloseMsrp(MsrpConnection),
     /// Something to be kept beyond a restart.
     Store(StoreCommand),
 }
@@ -120,6 +138,7 @@ pub struct Registrar {
     pub(crate) relayed: BTreeMap<ClientTransactionId, Relayed>,
     pub(crate) refers: Refers,
     pub(crate) deliveries: Deliveries,
+    pub(crate) msrp: Desk,
     pub(crate) counters: Counters,
     /// Conferences of which something has changed that others may see.
     pub(crate) changed: BTreeSet<ConferenceName>,
@@ -180,6 +199,7 @@ impl Registrar {
             relayed: BTreeMap::new(),
             refers: Refers::default(),
             deliveries: Deliveries::default(),
+            msrp: Desk::default(),
             counters: Counters::default(),
             changed: BTreeSet::new(),
             focus_id,
@@ -226,6 +246,8 @@ impl Registrar {
             Input::MixerEvent(event) => self.on_mixer_event(now, event),
             Input::MixerDown => self.on_mixer_down(now),
             Input::Accounts(accounts) => self.replace_accounts(accounts),
+            Input::Msrp { connection, bytes } => self.on_msrp_bytes(now, connection, &bytes),
+            Input::MsrpClosed(connection) => self.on_msrp_closed(now, connection),
             Input::Stop => self.stop(now),
         }
         self.drain(now);
@@ -251,6 +273,7 @@ impl Registrar {
         self.endpoint.handle_timeout(now);
         self.on_mixer_timeout(now);
         self.on_chat_timeout(now);
+        self.on_msrp_timeout(now);
         self.on_conferences_due(now);
         self.drain(now);
     }
@@ -269,6 +292,7 @@ impl Registrar {
             self.location.poll_timeout(),
             self.mixer.poll_timeout(),
             self.deliveries.poll_timeout(),
+            self.msrp.poll_timeout(),
             self.directory.next_due().map(|(at, _)| at),
         ];
         all.into_iter().flatten().min()

@@ -104,6 +104,8 @@ pub struct Settings {
     pub invite: InvitePolicy,
     /// How an INVITE to the factory is answered.
     pub factory_answer: FactoryAnswer,
+    /// Where MSRP is listened for (RFC 4975), with the real port; `None` = chat by MESSAGE only.
+    pub msrp: Option<SocketAddr>,
     /// How many lines of chat a newcomer is told; 0 = none.
     pub chat_history: usize,
     /// Whether the history keeps what is said in chats.

@@ -23,6 +23,7 @@ pub(crate) struct Config {
     pub(crate) registration: Registration,
     pub(crate) conference: Conference,
     pub(crate) mixer: Mixer,
+    pub(crate) msrp: MsrpRules,
     pub(crate) http: Http,
     pub(crate) store: Store,
     pub(crate) protection: ProtectionRules,
@@ -118,6 +119,27 @@ pub(crate) enum AnswerRule {
 pub(crate) struct Mixer {
     pub(crate) address: SocketAddr,
     pub(crate) timeout: u64,
+}
+
+/// `[msrp]`
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct MsrpRules {
+    pub(crate) listen: String,
+}
+
+impl MsrpRules {
+    /// Where to listen, if at all.
+    pub(crate) fn address(&self) -> anyhow::Result<Option<SocketAddr>> {
+        let given = Some(self.listen.trim()).filter(|listen| !listen.is_empty());
+        given.map(str::parse).transpose().context("msrp.listen is no address with a port")
+    }
+}
+
+impl Default for MsrpRules {
+    fn default() -> Self {
+        MsrpRules { listen: "127.0.0.1:2855".into() }
+    }
 }
 
 /// `[http]`
@@ -409,6 +431,8 @@ impl Config {
                 AnswerRule::Redirect => FactoryAnswer::Redirect,
                 AnswerRule::Direct => FactoryAnswer::Direct,
             },
+            // Known when it is listened for.
+            msrp: None,
             // No more than the queue of one member takes.
             chat_history: self.conference.chat_history.min(200),
             record_chat: self.conference.record_chat,

@@ -11,6 +11,7 @@ mod history;
 mod http;
 mod mixer;
 mod moment;
+mod msrp;
 mod run;
 mod store;
 mod token;

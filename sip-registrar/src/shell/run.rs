@@ -17,6 +17,7 @@ use crate::shell::config::Config;
 use crate::shell::descriptors;
 use crate::shell::http::{self, Board, Numbers, Question, Services, Tokens};
 use crate::shell::mixer::Mixer;
+use crate::shell::msrp::Msrp;
 use crate::shell::store::{AccountRow, Database, Keeper, Kept};
 
 /// How long the last calls may take to end after SIGTERM.
@@ -57,8 +58,10 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         .await
         .with_context(|| format!("cannot listen on {} (http.listen)", config.http.listen))?;
 
-    let settings = config.settings(&bound, main_address(&bound), accounts);
+    let (msrp, msrp_address) = Msrp::listen(config.msrp.address()?).await;
+    let mut settings = config.settings(&bound, main_address(&bound), accounts);
     let what_to_dial = config.what_to_dial(&bound, &settings);
+    settings.msrp = msrp_address;
     let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now = Instant::now();
     let mut registrar = Registrar::new(settings, now, unix, rand::random());
@@ -100,6 +103,9 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     for address in &bound {
         tracing::info!("SIP on {address}, UDP and TCP");
     }
+    if let Some(address) = msrp_address {
+        tracing::info!("MSRP on {address}");
+    }
     tracing::info!("live conferences, /api/v1 and /metrics on http://{}", config.http.listen);
     for line in what_to_dial {
         tracing::info!("{line}");
@@ -118,6 +124,7 @@ async fn serve(config: Config) -> anyhow::Result<()> {
         transports,
         keeper,
         mixer,
+        msrp,
         from_mixer,
         from_http,
         accounts_changed,
@@ -155,6 +162,7 @@ struct Loop {
     accounts_changed: mpsc::Receiver<Vec<AccountRow>>,
     keeper: Keeper,
     mixer: Mixer,
+    msrp: Msrp,
     from_mixer: mpsc::Receiver<Input>,
     from_http: mpsc::Receiver<Question>,
 }
@@ -186,6 +194,7 @@ impl Loop {
         tokio::select! {
             incoming = self.transports.recv() => self.take_in(incoming),
             Some(input) = self.from_mixer.recv() => self.handle(input),
+            input = self.msrp.recv() => self.handle(input),
             Some(question) = self.from_http.recv() => self.answer(question),
             Some(rows) = self.accounts_changed.recv() => self.take_accounts(&rows),
             () = sleep => {}
@@ -242,6 +251,8 @@ impl Loop {
                 Output::Mixer { id, request } => self.mixer.send(id, request),
                 Output::Close(connection) => self.transports.close_connection(connection),
                 Output::Store(command) => self.keeper.keep(command),
+                Output::Msrp { connection, bytes } => self.msrp.send(connection, bytes),
+                Output::CloseMsrp(connection) => self.msrp.close(connection),
             }
         }
     }

@@ -9,7 +9,7 @@
     reason = "test support, shared by several test programs"
 )]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ use bytes::Bytes;
 use mixer_control::{LegRef, MixerError, MixerEvent, MixerReply, MixerRequest};
 use sdp::SessionDescription;
 use sip_registrar::{
-    Account, Accounts, CommandId, Counters, FactoryAnswer, Guests, Input, InvitePolicy, Output,
-    Protection, RecordKind, Registrar, Settings, StoreCommand, Visibility,
+    Account, Accounts, CommandId, Counters, FactoryAnswer, Guests, Input, InvitePolicy,
+    MsrpConnection, Output, Protection, RecordKind, Registrar, Settings, StoreCommand, Visibility,
 };
 use sip_stack::auth::{Algorithm, Credentials};
 use sip_stack::flow::{ConnectionId, Flow, Target, Transport};
@@ -74,6 +74,7 @@ pub fn settings() -> Settings {
         guests_create: true,
         invite: InvitePolicy::Members,
         factory_answer: FactoryAnswer::Auto,
+        msrp: None,
         chat_history: 50,
         record_chat: false,
         max_calls: 100,
@@ -96,6 +97,10 @@ pub struct Lab {
     pub closed: Vec<ConnectionId>,
     /// What was to be kept, in order.
     pub kept: Vec<StoreCommand>,
+    /// What went over MSRP connections since it was last looked at.
+    pub msrp: BTreeMap<MsrpConnection, Vec<u8>>,
+    /// MSRP connections that were to be closed.
+    pub msrp_closed: Vec<MsrpConnection>,
     sent: VecDeque<(SocketAddr, Message)>,
 }
 
@@ -121,6 +126,8 @@ impl Lab {
             willing: false,
             closed: Vec::new(),
             kept: Vec::new(),
+            msrp: BTreeMap::new(),
+            msrp_closed: Vec::new(),
             sent: VecDeque::new(),
         }
     }
@@ -145,6 +152,10 @@ impl Lab {
                 }
                 Output::Close(connection) => self.closed.push(connection),
                 Output::Store(command) => self.kept.push(command),
+                Output::Msrp { connection, bytes } => {
+                    self.msrp.entry(connection).or_default().extend_from_slice(&bytes);
+                }
+                Output::CloseMsrp(connection) => self.msrp_closed.push(connection),
                 Output::Mixer { id, request } => {
                     self.asked.push(request.clone());
                     self.commands.push_back((id, request));

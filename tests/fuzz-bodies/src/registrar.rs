@@ -177,6 +177,7 @@ fn settings() -> Settings {
         guests_create: true,
         invite: InvitePolicy::Members,
         factory_answer: FactoryAnswer::Auto,
+        msrp: None,
         chat_history: 50,
         record_chat: false,
         max_calls: 1000,

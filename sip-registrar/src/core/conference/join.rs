@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use mixer_control::{JoinRequest, LegDescription, LegRef, MixerError, MixerRequest};
-use sdp::{DialogSdp, SessionDescription};
+use sdp::{DialogSdp, Origin, SessionDescription};
 use sip_stack::endpoint::{Answer, Body, CallId};
 use sip_stack::flow::Flow;
 use sip_stack::message::multipart::body_of_type;
 use sip_stack::message::{NameAddr, Reason, Request};
 
+use super::chat::{path_offered, without_chat};
 use super::door::Place;
 use super::factory::Brief;
 use super::member::{Member, Session};
@@ -48,7 +49,8 @@ impl Registrar {
         let leg = LegRef { conference: focus.id().to_owned(), leg: self.tokens.hex(8) };
         let session_id = u64::from_str_radix(&self.tokens.hex(7), 16).unwrap_or(1);
         let display_name = sanitise_display_name(from.display_name.as_deref(), &user);
-        let text = offer.as_ref().map(ToString::to_string);
+        let text = offer.as_ref().map(|offer| without_chat(offer).to_string());
+        let chat_only = self.settings.msrp.is_some() && offer.as_ref().is_some_and(is_chat_only);
         let sdp = DialogSdp::new("-", session_id, flow.local.ip());
         let lobby = entry.place != Place::Inside;
         let (provenance, name_shown) = (Provenance::of(request, flow), display_name.clone());
@@ -62,10 +64,19 @@ impl Registrar {
                 place: entry.place,
                 secret: entry.secret,
                 brings: brief.people.unwrap_or_default(),
+                chat_only,
                 ..Member::new(leg.leg.clone(), identity, aor, provenance, name_shown, contact, sdp)
             },
         );
         self.roles.insert(call, Role::Member(name));
+        if chat_only {
+            self.answer_join(
+                now,
+                call,
+                SessionDescription::new(Origin::new("-", 0, 0, flow.local.ip())),
+            );
+            return Ok(());
+        }
         let id = self.mixer.send(now, Purpose::Join, call, leg.clone());
         let join = JoinRequest {
             focus: self.focus_id.clone(),
@@ -104,9 +115,20 @@ impl Registrar {
             self.call_device(now, call, &description);
             return;
         }
-        let (body, session) = match member.offer.take() {
+        self.answer_join(now, call, description);
+    }
+
+    /// Answers an INVITE with what the mixer says of the media, and ourselves of the chat.
+    fn answer_join(&mut self, now: Instant, call: CallId, mut description: SessionDescription) {
+        let Some(member) = self.member_mut(call) else { return };
+        let offer = member.offer.take();
+        if let Some(offer) = &offer {
+            self.answer_chat(now, call, offer, &mut description);
+        }
+        let Some(member) = self.member_mut(call) else { return };
+        let (body, session) = match offer {
             Some(offer) => {
-                member.agreed = Some(offer.to_string());
+                member.agreed = Some(without_chat(&offer).to_string());
                 (member.sdp.answer(&offer, &description), Session::AwaitAck)
             }
             None => (member.sdp.fit(&description), Session::AwaitAnswer),
@@ -179,6 +201,11 @@ impl Registrar {
             }
         }
     }
+}
+
+/// Whether somebody comes for the chat alone, without audio or video.
+fn is_chat_only(offer: &SessionDescription) -> bool {
+    without_chat(offer).media.is_empty() && path_offered(offer).is_some()
 }
 
 /// The session description a request brings. None is no fault: the peer wants our offer.

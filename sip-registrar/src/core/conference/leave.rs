@@ -48,6 +48,7 @@ impl Registrar {
         } else {
             tracing::debug!(conference = %name, member = %member.display_name, why, "did not join");
         }
+        self.drop_side(call, member.msrp.as_ref());
         self.drop_inbox(now, member.inbox);
         self.conference_changed(&name);
         if member.joined {

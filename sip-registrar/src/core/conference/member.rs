@@ -6,7 +6,7 @@ use sdp::{DialogSdp, SessionDescription};
 use sip_stack::endpoint::CallId;
 use sip_stack::message::{NameAddr, Uri};
 
-use super::chat::Inbox;
+use super::chat::{Inbox, Side};
 use super::door::Place;
 use super::meeting::MemberRole;
 use crate::core::doctor::Provenance;
@@ -66,6 +66,10 @@ pub(crate) struct Member {
     pub(crate) probing: bool,
     /// What of the chat waits for it.
     pub(crate) inbox: Inbox,
+    /// How it chats by MSRP, if it does.
+    pub(crate) msrp: Option<Side>,
+    /// It came for the chat alone: the mixer knows nothing of it.
+    pub(crate) chat_only: bool,
 }
 
 /// A device that the focus calls.
@@ -140,6 +144,8 @@ impl Member {
             refuses_key_frame: false,
             probing: false,
             inbox: Inbox::default(),
+            msrp: None,
+            chat_only: false,
         }
     }
 }

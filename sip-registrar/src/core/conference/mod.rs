@@ -27,7 +27,8 @@ mod take_over;
 mod view;
 
 pub use act::{Act, Actor, Created, Denied, MeetingWish, Whom};
-pub(crate) use chat::Deliveries;
+pub use chat::MsrpConnection;
+pub(crate) use chat::{Deliveries, Desk};
 pub(crate) use create::flag;
 pub(crate) use directory::{Creator, Directory};
 pub(crate) use focus::Focus;

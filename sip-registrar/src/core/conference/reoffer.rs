@@ -7,6 +7,7 @@ use sdp::SessionDescription;
 use sip_stack::endpoint::{Answer, Body, CallId};
 use sip_stack::message::Request;
 
+use super::chat::without_chat;
 use super::join::{description_of, refusal};
 use super::member::Session;
 use crate::core::mixer::Purpose;
@@ -32,10 +33,13 @@ impl Registrar {
             // The last exchange is not through yet (RFC 3261 §14.2).
             return Err(Reject::new(500).with("Retry-After", "1"));
         }
+        if member.chat_only {
+            return self.change_chat(now, call, offer);
+        }
         let (purpose, command) = match &offer {
             Some(offer) => {
                 member.session = Session::Reoffering;
-                let text = offer.to_string();
+                let text = without_chat(offer).to_string();
                 let description = LegDescription { leg: leg.clone(), sdp: text.clone() };
                 (Purpose::Reoffer(text), MixerRequest::Reoffer(description))
             }
@@ -60,7 +64,7 @@ impl Registrar {
         let Some(member) = self.member_mut(call) else { return };
         let offer = member.offer.take();
         let offered = offer.is_some();
-        let description = match reply {
+        let mut description = match reply {
             Ok(description) => description,
             Err(error) => {
                 // The leg stays as it was, and so does the session (RFC 6141 §3).
@@ -75,10 +79,15 @@ impl Registrar {
                 return;
             }
         };
+        match &offer {
+            Some(offer) => self.answer_chat(now, call, offer, &mut description),
+            None => self.offer_chat(call, &mut description),
+        }
+        let Some(member) = self.member_mut(call) else { return };
         let body = match offer {
             Some(offer) => {
                 member.session = Session::Stable;
-                member.agreed = Some(offer.to_string());
+                member.agreed = Some(without_chat(&offer).to_string());
                 member.sdp.answer(&offer, &description)
             }
             None => {
@@ -92,6 +101,29 @@ impl Registrar {
             ..Answer::default()
         };
         let _ = self.endpoint.answer_reinvite(now, call, answer);
+    }
+
+    /// The new offer of a member that came for the chat alone: whoever wants more than that has to call
+    /// anew, for the mixer knows nothing of this call.
+    fn change_chat(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        offer: Option<SessionDescription>,
+    ) -> Result<(), Reject> {
+        let nothing = "call again for audio or video";
+        let offer = offer.filter(|offer| without_chat(offer).media.is_empty());
+        let offer = offer.ok_or_else(|| Reject::new(488).because(nothing))?;
+        let mut description = without_chat(&offer);
+        self.answer_chat(now, call, &offer, &mut description);
+        let Some(member) = self.member_mut(call) else { return Err(Reject::new(481)) };
+        let answer = Answer {
+            body: Some(Body::sdp(member.sdp.answer(&offer, &description).to_string())),
+            contact: Some(member.contact.clone()),
+            ..Answer::default()
+        };
+        let _ = self.endpoint.answer_reinvite(now, call, answer);
+        Ok(())
     }
 
     /// The member took its offer back before it was answered; 487 is out.

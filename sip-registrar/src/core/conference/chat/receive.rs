@@ -58,7 +58,7 @@ impl Registrar {
         let Some(Role::Member(name)) = self.roles.get(&call).cloned() else {
             return Err(Reject::new(481));
         };
-        if !self.member_mut(call).is_some_and(|member| is_in(member)) {
+        if !self.member_mut(call).is_some_and(|member| member.is_inside()) {
             return Err(Reject::new(403).because("only members may chat"));
         }
         self.message(now, &name, call, &[call], transaction, request)
@@ -67,7 +67,7 @@ impl Registrar {
     /// Which of somebody's devices says something outside of its dialog: the one that sent it, if the
     /// way it came tells; else it may be any, and none gets it back.
     fn devices_at(&self, focus: &Focus, identity: &Identity, flow: &Flow) -> Vec<CallId> {
-        let own = focus.members().filter(|(_, m)| m.identity == *identity && is_in(m));
+        let own = focus.members().filter(|(_, m)| m.identity == *identity && m.is_inside());
         let all: Vec<CallId> = own.map(|(call, _)| call).collect();
         let here = |call: &CallId| {
             self.endpoint.flow_of(*call).is_some_and(|way| way.remote == flow.remote)
@@ -162,9 +162,9 @@ impl Registrar {
             Some(person) => person.uri == member.aor,
             None => true,
         };
-        let others = focus
-            .members()
-            .filter(|(call, member)| is_in(member) && is_meant(member) && !devices.contains(call));
+        let others = focus.members().filter(|(call, member)| {
+            member.is_inside() && is_meant(member) && !devices.contains(call)
+        });
         let others: Vec<(CallId, bool)> =
             others.map(|(call, member)| (call, member.inbox.form != Form::None)).collect();
         let hearing: Vec<CallId> =
@@ -188,11 +188,6 @@ impl Registrar {
     }
 }
 
-/// Whether a member hears and says something: not one on the way in or in the lobby.
-pub(super) fn is_in(member: &Member) -> bool {
-    member.is_inside()
-}
-
 /// Whether a URI in an envelope is this address of record. Parameters and port are those of a device.
 fn is_same(uri: &Uri, aor: &str) -> bool {
     let aor = Uri::parse(aor);
@@ -211,6 +206,6 @@ fn private_to(
         return Ok(None);
     }
     let mut members = focus.members().map(|(_, member)| member);
-    let member = members.find(|member| is_in(member) && is_same(to, &member.aor));
+    let member = members.find(|member| member.is_inside() && is_same(to, &member.aor));
     member.map(|m| Some(m.person())).ok_or_else(|| Reject::new(404).because("no such member"))
 }

@@ -25,6 +25,21 @@ impl Registrar {
         let unix = self.clock.unix(now);
         loop {
             let Some(member) = self.member_mut(call) else { return };
+            match &member.msrp {
+                // It has said that it will connect.
+                Some(side) if !side.is_connected() => return,
+                Some(_) => {
+                    let Some(item) = member.inbox.next() else { return };
+                    if let Some(item) = self.send_by_msrp(now, call, item) {
+                        let missed = Outcome::Missed(self.name_of(call));
+                        self.settle(now, item.delivery, missed);
+                        continue;
+                    }
+                    return;
+                }
+                None => {}
+            }
+            let Some(member) = self.member_mut(call) else { return };
             let Some(item) = member.inbox.next() else { return };
             let room = room_uri(&member.contact.uri);
             let body = match member.inbox.form {
@@ -185,6 +200,6 @@ impl Registrar {
 }
 
 /// The URI of the conference without what belongs to one dialog.
-fn room_uri(contact: &Uri) -> Uri {
+pub(super) fn room_uri(contact: &Uri) -> Uri {
     Uri::sip(contact.user_text().as_deref(), contact.host.clone(), contact.port)
 }
