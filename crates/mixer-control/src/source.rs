@@ -19,7 +19,7 @@ pub struct SourceLine {
     pub label: String,
 }
 
-/// Which way media goes, as the member sees it (RFC 4575 §5.8.4).
+/// Which way media goes, as the member sees it (RFC 4575 §5.8.5).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum LineDirection {
     /// Neither way.

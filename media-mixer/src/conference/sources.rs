@@ -15,7 +15,7 @@ use crate::output::Event;
 use crate::video::LineId;
 
 /// Our label of the mixed sound and of the first picture that is switched: what a roster calls available media
-/// (RFC 4575 §5.3.5).
+/// (RFC 4575 §5.3.4).
 const MAIN_LABELS: [&str; 2] = ["1", "2"];
 
 /// The label of what is sent on a line of an answer or offer of ours, whose offer names none. `earlier`: lines of this

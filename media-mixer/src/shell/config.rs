@@ -1,14 +1,15 @@
 //! The configuration file: TOML, every key optional, a wrong key is an error that names it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use media_mixer::{Addresses, MAX_VOICES, Prompts, Settings};
+use media_mixer::{Addresses, MAX_VOICES, Settings};
 use serde::Deserialize;
 
 use super::addresses::AddressList;
+use super::prompts;
 
 /// What `--print-config` prints: a file that means exactly the defaults and documents every key.
 pub(crate) const TEMPLATE: &str = include_str!("config.toml");
@@ -68,6 +69,7 @@ pub(crate) struct Conference {
 pub(crate) struct Audio {
     pub(crate) opus_bitrate: u32,
     pub(crate) opus_complexity: u8,
+    pub(crate) prompts: PathBuf,
 }
 
 /// An inclusive range of UDP ports, written `20000-29999`.
@@ -131,7 +133,7 @@ impl Default for Conference {
 
 impl Default for Audio {
     fn default() -> Self {
-        Self { opus_bitrate: 32_000, opus_complexity: 5 }
+        Self { opus_bitrate: 32_000, opus_complexity: 5, prompts: PathBuf::new() }
     }
 }
 
@@ -187,7 +189,7 @@ impl Config {
             opus_bitrate: self.audio.opus_bitrate,
             opus_complexity: self.audio.opus_complexity,
             silence: Duration::from_secs(self.media.silence),
-            prompts: Prompts::built_in(),
+            prompts: prompts::load(&self.audio.prompts)?,
         })
     }
 }
@@ -217,7 +219,7 @@ mod tests {
             }
         }
         // Each field of each section once: the default printed by serde would not hold comments.
-        assert_eq!(keys, 2 + 1 + 7 + 4 + 2);
+        assert_eq!(keys, 2 + 1 + 7 + 4 + 3);
     }
 
     #[test]

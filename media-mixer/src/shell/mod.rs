@@ -8,6 +8,7 @@ mod directory;
 mod http;
 mod ports;
 mod priority;
+mod prompts;
 mod sockets;
 
 use std::io::{IsTerminal as _, Write as _};

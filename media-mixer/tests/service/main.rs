@@ -16,7 +16,8 @@ use std::time::{Duration, Instant};
 use media_codec::{AudioCodec, AudioDecoder, AudioEncoder, MAX_ENCODED_AUDIO};
 use mixer_control::proto::mixer_client::MixerClient;
 use mixer_control::{
-    Flow, JoinRequest, LegRef, MixerError, MixerEvent, MixerRequest, call, doctor, proto,
+    Flow, JoinRequest, LegRef, MixerError, MixerEvent, MixerRequest, Prompt, call, doctor, proto,
+    stats,
 };
 use program::Program;
 use rtp_session::{CsrcList, PayloadType, RtpPacket, SendStream, Ssrc};
@@ -158,6 +159,48 @@ async fn ipv4_and_ipv6_meet() {
     assert!(phones[1].hears(440.0) && !phones[1].hears(620.0));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leg_is_muted_sent_to_the_lobby_and_spoken_to() {
+    let program = Program::start("");
+    let client = client(&program).await;
+    let mut phones = Vec::new();
+    for (n, tone) in [(1, 440.0), (2, 620.0)] {
+        phones.push(Phone::join(&client, "one", n, tone).await);
+    }
+    talk(&mut phones, Duration::from_secs(3)).await;
+    let seen = stats(client.clone(), "one", DEADLINE).await.unwrap();
+    let names: Vec<&str> = seen.iter().map(|leg| leg.display_name.as_str()).collect();
+    assert_eq!(names, ["Person 1", "Person 2"]);
+    for leg in &seen {
+        assert!(leg.speaking && (-25..-10).contains(&leg.level_dbov), "{leg:?}");
+        assert!((50.0..90.0).contains(&leg.lines[0].kbit_in), "{leg:?}");
+        assert_eq!((leg.lines[0].codec.as_str(), leg.lines.len()), ("PCMU", 1));
+    }
+    let ask = |request| call(client.clone(), request, DEADLINE);
+    let control = |n: u8, muted, lobby| {
+        ask(MixerRequest::Control { leg: leg("one", &format!("leg{n}")), muted, lobby })
+    };
+    assert_eq!(control(1, true, false).await, Ok(None));
+    assert_eq!(control(2, false, true).await, Ok(None));
+    let play = MixerRequest::Play { leg: leg("one", "leg2"), prompts: vec![Prompt::EnterPin] };
+    assert_eq!(ask(play).await, Ok(None));
+    talk(&mut phones, Duration::from_millis(300)).await;
+    phones.iter_mut().for_each(|phone| phone.heard.clear());
+    talk(&mut phones, Duration::from_secs(2)).await;
+    let power = |phone: &Phone| {
+        phone.heard.iter().map(|sample| f64::from(*sample).powi(2)).sum::<f64>()
+            / phone.heard.len().max(1) as f64
+    };
+    assert!(!phones[0].hears(620.0) && power(&phones[0]) < 10_000.0, "alone in the conference");
+    assert!(!phones[1].hears(440.0) && power(&phones[1]) > 100_000.0, "hears the prompt");
+    let seen = stats(client.clone(), "one", DEADLINE).await.unwrap();
+    let states: Vec<_> = seen.iter().map(|leg| (leg.muted, leg.lobby, leg.speaking)).collect();
+    assert_eq!(states, [(true, false, false), (false, true, false)]);
+    let nobody = MixerRequest::Control { leg: leg("one", "x"), muted: true, lobby: false };
+    assert_eq!(ask(nobody).await, Err(MixerError::NotFound));
+    assert_eq!(stats(client.clone(), "none", DEADLINE).await, Err(MixerError::NotFound));
+}
+
 fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     write!(stream, "GET {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
@@ -203,8 +246,14 @@ async fn three_people_meet_and_the_program_ends_when_told() {
         assert!(!phone.hears(1100.0) && !phone.hears(1300.0), "the other meeting");
     }
     assert!(others[0].hears(1300.0) && !others[0].hears(1100.0) && !others[0].hears(440.0));
-    let speaker = MixerEvent::try_from(events.message().await.unwrap().unwrap()).unwrap();
-    assert!(matches!(speaker, MixerEvent::ActiveSpeaker(_)), "{speaker:?}");
+    let (mut speaker, mut sources) = (false, 0);
+    while !speaker || sources < 5 {
+        match MixerEvent::try_from(events.message().await.unwrap().unwrap()).unwrap() {
+            MixerEvent::ActiveSpeaker(_) => speaker = true,
+            MixerEvent::Sources { lines, .. } => sources += lines.len(),
+            other => panic!("{other:?}"),
+        }
+    }
 
     assert!(get(program.http, "/healthz").starts_with("HTTP/1.1 200"));
     let metrics = get(program.http, "/metrics");

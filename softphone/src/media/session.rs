@@ -22,6 +22,9 @@ use crate::core::tiles::{Own, Tile, Tiles};
 const AUDIO_BANDWIDTH: u32 = 64_000;
 const VIDEO_BANDWIDTH: u32 = 800_000;
 
+/// From this level on, in -dBov, nothing is heard of a source: 126 is the least sound there is, 127 digital silence.
+const SILENT: u8 = 126;
+
 /// What a call's media is told at its start.
 #[derive(Debug, Clone)]
 pub struct MediaConfig {
@@ -202,9 +205,15 @@ impl MediaSession {
         match self.lines.get_mut(index) {
             Some(Some(Line::Audio(line))) => {
                 let Some(heard) = line.handle_rtp(now, packet) else { return false };
-                let csrcs: Vec<u32> = heard.packet.csrcs().map(|ssrc| ssrc.0).collect();
-                self.participants.audio_packet(now, heard.packet.ssrc().0, &csrcs);
-                for (ssrc, level) in line.levels(&heard.packet) {
+                let levels = line.levels(&heard.packet);
+                // A mixer may name those who are silent too, to tell that they are (RFC 6465).
+                let silent = |ssrc: &Ssrc| levels.iter().any(|(s, l)| s == ssrc && *l >= SILENT);
+                let csrcs: Vec<u32> =
+                    heard.packet.csrcs().filter(|ssrc| !silent(ssrc)).map(|ssrc| ssrc.0).collect();
+                if !csrcs.is_empty() || heard.packet.csrcs().next().is_none() {
+                    self.participants.audio_packet(now, heard.packet.ssrc().0, &csrcs);
+                }
+                for (ssrc, level) in levels {
                     self.participants.audio_level(now, ssrc.0, level);
                 }
                 self.outputs.push_back(Output::Play(heard));
