@@ -49,6 +49,17 @@ pub fn assert_picture(who: &str, file: &Path) {
     assert!(width >= 160 && height >= 120 && colours > 8, "{who} sees nothing: {text}");
 }
 
+/// The colour of a picture at a place: red, green, blue.
+pub fn colour_of(file: &Path, x: u32, y: u32) -> [u8; 3] {
+    let output = Command::new("convert")
+        .arg(file)
+        .args(["-crop", &format!("1x1+{x}+{y}"), "-depth", "8", "rgb:-"])
+        .output()
+        .expect("imagemagick (scripts/deps test)");
+    let [red, green, blue] = output.stdout[..] else { panic!("no picture: {}", file.display()) };
+    [red, green, blue]
+}
+
 /// How many pictures of `speaker` the softphone's report says it decoded.
 pub fn frames_of(report: &serde_json::Value, speaker: &str) -> u64 {
     report["participants"]

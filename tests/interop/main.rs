@@ -10,5 +10,6 @@ mod hearing;
 mod isolation;
 mod lossy;
 mod meeting;
+mod meetings;
 mod signalling;
 mod window;

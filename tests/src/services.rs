@@ -62,8 +62,15 @@ impl Services {
 
     /// As [`start`](Self::start), with SIP and media on `ip`, a loopback address.
     pub fn start_on(directory: &Path, ip: IpAddr) -> Result<Self> {
-        let [sip, registrar_http, control, mixer_http] =
-            [ports::free()?, ports::free()?, ports::free()?, ports::free()?];
+        Self::start_at(directory, SocketAddr::new(ip, ports::free()?))
+    }
+
+    /// As [`start`](Self::start), with SIP on this loopback address: Linphone forgets the port of a conference and
+    /// asks at 5060.
+    pub fn start_at(directory: &Path, address: SocketAddr) -> Result<Self> {
+        let (ip, sip) = (address.ip(), address.port());
+        let [registrar_http, control, mixer_http] =
+            [ports::free()?, ports::free()?, ports::free()?];
         std::fs::write(
             directory.join("mixer.toml"),
             format!(
@@ -81,8 +88,8 @@ impl Services {
             directory.join("registrar.toml"),
             format!(
                 "[sip]\nlisten = [\"{}\"]\n[mixer]\naddress = \"127.0.0.1:{control}\"\n\
-                 [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n[store]\npath = \"{}\"\n{accounts}",
-                SocketAddr::new(ip, sip),
+                 [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n[store]\npath = \"{}\"\n[conference]\nempty_grace = 1\n{accounts}",
+                address,
                 directory.join("registrar.db").display()
             ),
         )?;

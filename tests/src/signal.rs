@@ -39,3 +39,17 @@ pub fn write_ulaw_tone(file: &Path, hertz: f64, seconds: u32) -> Result<()> {
     }
     Ok(())
 }
+
+/// Writes a camera that shows one colour (Y, U and V of BT.601) for two seconds, 160 × 120 at ten pictures a second: so
+/// small that ten of them at once cost little.
+pub fn write_colour(file: &Path, colour: [u8; 3]) -> Result<()> {
+    const LUMA: usize = 160 * 120;
+    let [y, u, v] = colour;
+    let picture = [vec![y; LUMA], vec![u; LUMA / 4], vec![v; LUMA / 4]].concat();
+    let mut bytes = b"YUV4MPEG2 W160 H120 F10:1 Ip A1:1 C420jpeg\n".to_vec();
+    for _ in 0..20 {
+        bytes.extend_from_slice(b"FRAME\n");
+        bytes.extend_from_slice(&picture);
+    }
+    Ok(std::fs::write(file, bytes)?)
+}

@@ -20,6 +20,8 @@ pub struct Setup {
     pub transport: String,
     /// Registrar `host:port` and password.
     pub registrar: Option<(String, String)>,
+    /// Whom its command `message TEXT` writes to; empty: nobody.
+    pub writes_to: String,
 }
 
 /// Debian's `baresip`, commanded over its control port.
@@ -38,7 +40,11 @@ impl Baresip {
         let (sip, control) = (ports::free()?, ports::free()?);
         std::fs::write(home.join("config"), config(&home, sip, control, plays, setup.video))?;
         std::fs::write(home.join("accounts"), account(user, sip, setup))?;
-        std::fs::write(home.join("contacts"), "")?;
+        let contact = &setup.writes_to;
+        let contacts =
+            if contact.is_empty() { String::new() } else { format!("\"room\" <{contact}>\n") };
+        std::fs::write(home.join("contacts"), contacts)?;
+        std::fs::write(home.join("current_contact"), contact)?;
         let log = directory.join(format!("{user}.log"));
         let mut command = Command::new("baresip");
         command.args(["-4", "-s", "-v", "-f"]).arg(&home).current_dir(&home).stdin(Stdio::null());
