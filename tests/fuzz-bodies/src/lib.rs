@@ -14,6 +14,7 @@
 
 mod control;
 mod description;
+mod msrp;
 mod registrar;
 mod rtp;
 mod sip;

@@ -1,4 +1,4 @@
-use crate::{control, description, registrar, rtp, sip};
+use crate::{control, description, msrp, registrar, rtp, sip};
 
 /// A fuzz target: its name, which is also that of its corpus directory, and its body.
 #[derive(Debug, Clone, Copy)]
@@ -32,6 +32,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rtcp", body: rtp::control },
     Target { name: "rtp_session", body: rtp::session },
     Target { name: "vp8", body: rtp::vp8 },
+    Target { name: "msrp", body: msrp::stream },
     Target { name: "control", body: control::messages },
     Target { name: "registrar", body: registrar::datagrams },
 ];
