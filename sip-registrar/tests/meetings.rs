@@ -382,6 +382,32 @@ fn the_factory_answers_plain_phones_at_once_and_who_plans_with_the_uri() {
 }
 
 #[test]
+fn who_asks_the_factory_for_a_name_gets_it_if_it_is_free() {
+    let mut lab = Lab::new();
+    // Whoever begins now says so in whole seconds, a moment ago.
+    let (headers, body) = plan(UNIX - 1, UNIX - 1, &[]);
+    let body = body.replace(&format!(" {}", UNIX - 1 + 2_208_988_800), " 0");
+    for (port, wanted, status) in [
+        (5070, "standup", 302),
+        (5071, "standup", 409),
+        (5072, "alice", 409),
+        (5073, "two words", 400),
+    ] {
+        let mut phone = Phone::new("zoe", port);
+        phone.uri = format!("sip:conference@{SERVER}");
+        let headers = format!("Conference-Name: {wanted}\r\n{headers}");
+        let response = phone.ask(&mut lab, "INVITE", &headers, &body);
+        phone.ack_failure(&mut lab, &response);
+        assert_eq!(response.status, status, "{wanted}");
+        assert_eq!(response.headers.has("Organizer-Secret"), status == 302);
+        if status == 302 {
+            assert_eq!(user_of(&contact(&response)), wanted);
+        }
+    }
+    assert_eq!(lab.counters().conferences, 1);
+}
+
+#[test]
 fn the_factory_answers_as_it_is_told_to() {
     for (answer, plain) in [(FactoryAnswer::Redirect, 302), (FactoryAnswer::Direct, 200)] {
         let mut lab = Lab::with(Settings { factory_answer: answer, ..settings() });

@@ -18,6 +18,9 @@ use crate::core::store::StoreCommand;
 /// The most accounts that are invited to one conference.
 const MAX_INVITED: usize = 1000;
 
+/// How long ago a conference may have begun that has no end.
+const SINCE: Duration = Duration::from_secs(86_400);
+
 /// The farthest day a conference can be planned for: ten years from now.
 const FARTHEST: Duration = Duration::from_secs(10 * 366 * 86_400);
 
@@ -135,7 +138,8 @@ impl Registrar {
                 return Err(Denied::new(400, "it would end before it begins"));
             }
             let unix = self.clock.unix(now);
-            let last = end.unwrap_or(start);
+            // who begins now has a clock of its own, and says so in whole seconds
+            let last = end.unwrap_or(start + SINCE);
             if last < unix || last.max(start) > unix + FARTHEST {
                 return Err(Denied::new(400, "this is not a time that can be planned for"));
             }

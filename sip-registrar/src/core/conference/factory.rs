@@ -73,20 +73,27 @@ impl Registrar {
         let call_id = request.headers.call_id().map_err(bad_request)?;
         // The same call makes the same conference: an INVITE sent again makes no second one.
         let made_of = format!("{}\n{identity:?}\n{call_id}", self.factory_seed);
-        let name = ConferenceName::parse(&digest(&made_of, 16)).ok_or_else(|| Reject::new(500))?;
+        let chosen = request.headers.get("Conference-Name").map(|name| {
+            ConferenceName::parse(name.trim())
+                .ok_or_else(|| Reject::new(400).because("Conference-Name: no name"))
+        });
+        let chosen = chosen.transpose()?;
+        let made = || ConferenceName::parse(&digest(&made_of, 16));
+        let name = chosen.clone().or_else(made).ok_or_else(|| Reject::new(500))?;
         let listed = request.headers.list_has("Require", "recipient-list-invite");
         let redirected = match self.settings.factory_answer {
             FactoryAnswer::Redirect => true,
             FactoryAnswer::Direct => brief.schedule.is_some(),
             FactoryAnswer::Auto => brief.schedule.is_some() || brief.people.is_some() || listed,
         };
-        if !redirected {
+        if !redirected && chosen.is_none() {
             return self.join(now, call, request, from, flow, identity, name, None);
         }
         let actor = identity.actor(&request.headers);
         let shown = digest(&format!("secret\n{made_of}"), 32);
         let secret = matches!(actor, Actor::Guest { .. }).then_some(shown);
-        if self.directory.get(&name).is_none() {
+        // a name that somebody has chosen may be taken
+        if chosen.is_some() || self.directory.get(&name).is_none() {
             let wish = MeetingWish {
                 name: Some(name.clone()),
                 schedule: Some(brief.schedule),
