@@ -100,6 +100,7 @@ impl Endpoint {
         replace(&mut self.disconnection_method, update.disconnection_method);
         replace(&mut self.disconnection_info, update.disconnection_info);
         replace(&mut self.call_info, update.call_info);
+        replace(&mut self.waiting, update.waiting);
         // A medium has no state: it is always told as a whole.
         let whole = |known: &mut Medium, update: Medium| *known = update;
         merge_list(&mut self.media, update.media, |medium| (&medium.id, State::Partial), whole);

@@ -88,6 +88,7 @@ fn changed_endpoint(old: &Endpoint, new: &Endpoint) -> Endpoint {
             endpoint.disconnection_method.is_some(),
             endpoint.disconnection_info.is_some(),
             endpoint.call_info.is_some(),
+            endpoint.waiting.is_some(),
         ]
     };
     let kept = fields(old).iter().zip(fields(new)).all(|(old, new)| !old || new);

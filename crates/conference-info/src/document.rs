@@ -156,6 +156,8 @@ pub struct Endpoint {
     pub media: Vec<Medium>,
     /// Its dialog with the focus.
     pub call_info: Option<CallInfo>,
+    /// Whether it waits to be admitted; an extension of ours, beside `on-hold`.
+    pub waiting: Option<bool>,
 }
 
 /// When, why and by whom something was done (`joining-info`, `disconnection-info`).

@@ -131,6 +131,7 @@ fn endpoint(node: Node<'_, '_>) -> Endpoint {
             from_tag: text(sip, "from-tag").unwrap_or_default(),
             to_tag: text(sip, "to-tag").unwrap_or_default(),
         }),
+        waiting: value(node, "waiting", boolean),
     }
 }
 

@@ -140,6 +140,7 @@ impl Endpoint {
                     });
                 });
             }
+            printer.with_prefix("parley:", |printer| printer.optional("waiting", self.waiting));
         });
     }
 }

@@ -25,6 +25,8 @@ pub struct Counters {
     pub members: usize,
     /// Two-party calls of now.
     pub calls: usize,
+    /// Subscriptions to conferences, and to the list of them, of now.
+    pub subscriptions: usize,
     /// Bindings of now.
     pub bindings: usize,
     /// Of rates and bans.

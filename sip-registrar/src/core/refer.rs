@@ -277,8 +277,8 @@ impl Registrar {
         }
     }
 
-    /// SUBSCRIBE, in the dialog of this member or outside. The only event we know is that of a REFER,
-    /// which only a REFER can begin (RFC 3515 §2.4.4).
+    /// SUBSCRIBE to what becomes of a REFER, in the dialog of this member or outside; only a REFER can
+    /// begin it (RFC 3515 §2.4.4).
     pub(crate) fn subscribe(
         &mut self,
         now: Instant,
@@ -287,10 +287,8 @@ impl Registrar {
         call: Option<CallId>,
     ) -> Result<(), Reject> {
         let event = request.headers.event().map_err(bad_request)?;
-        let Some(event) = event.filter(|event| event.is("refer")) else {
-            return Err(Reject::new(489).with("Allow-Events", "refer"));
-        };
-        let named: Option<u32> = event.params.get("id").and_then(|id| id.parse().ok());
+        let id = event.as_ref().and_then(|event| event.params.get("id"));
+        let named: Option<u32> = id.and_then(|id| id.parse().ok());
         let found = self.refers.running.iter().find_map(|(id, refer)| match refer.notify {
             Notify::InCall { call: of, id: number } => {
                 (Some(of) == call && named.is_none_or(|named| named == number)).then_some(*id)

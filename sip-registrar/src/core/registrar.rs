@@ -1,6 +1,6 @@
 //! The whole registrar as one value: what comes in, what goes out, and who handles which event.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -17,7 +17,9 @@ use sip_stack::token::Tokens;
 use super::accounts::Accounts;
 use super::call::{Bridges, Relayed};
 use super::clock::WallClock;
-use super::conference::{ConferenceName, Deliveries, Desk, Directory, Gone, MsrpConnection};
+use super::conference::{
+    ConferenceName, Deliveries, Desk, Directory, EVENTS, Gone, MsrpConnection, Rosters,
+};
 use super::counters::Counters;
 use super::guard::{Admission, Guard};
 use super::location::Location;
@@ -26,6 +28,17 @@ use super::refer::Refers;
 use super::reject::Reject;
 use super::settings::Settings;
 use super::store::{StoreCommand, StoredBinding};
+
+/// The bodies understood beside a session description: a list of people to invite (RFC 5366), what is
+/// told of a REFER, chat, and rosters.
+const ACCEPT: [&str; 6] = [
+    "application/resource-lists+xml",
+    "application/conference-info+xml",
+    "message/cpim",
+    "message/sipfrag",
+    "multipart/mixed",
+    "text/plain",
+];
 
 /// Something that happened outside.
 #[derive(Debug)]
@@ -139,9 +152,8 @@ pub struct Registrar {
     pub(crate) refers: Refers,
     pub(crate) deliveries: Deliveries,
     pub(crate) msrp: Desk,
+    pub(crate) rosters: Rosters,
     pub(crate) counters: Counters,
-    /// Conferences of which something has changed that others may see.
-    pub(crate) changed: BTreeSet<ConferenceName>,
     pub(crate) focus_id: String,
     /// What makes the names of the factory's conferences such that nobody can guess them.
     pub(crate) factory_seed: String,
@@ -176,10 +188,12 @@ impl Registrar {
         ]
         .into();
         config.supported.extend(["path".to_owned(), "outbound".to_owned()]);
-        config.supported.extend(["replaces", "join", "norefersub"].map(str::to_owned));
-        config.supported.push("recipient-list-invite".to_owned());
-        config.accept.push(conference_info::resource_lists::MEDIA_TYPE.to_owned());
-        config.capabilities.push(("Allow-Events".to_owned(), "refer".to_owned()));
+        config.supported.extend(
+            ["replaces", "join", "norefersub", "eventlist", "recipient-list-invite"]
+                .map(str::to_owned),
+        );
+        config.capabilities.push(("Allow-Events".to_owned(), EVENTS.to_owned()));
+        config.accept.extend(ACCEPT.map(str::to_owned));
         config.max_calls = settings.max_calls;
         let (focus_id, factory_seed) = (tokens.hex(8), tokens.hex(16));
         Registrar {
@@ -200,8 +214,8 @@ impl Registrar {
             refers: Refers::default(),
             deliveries: Deliveries::default(),
             msrp: Desk::default(),
+            rosters: Rosters::default(),
             counters: Counters::default(),
-            changed: BTreeSet::new(),
             focus_id,
             factory_seed,
             stopping: false,
@@ -272,6 +286,7 @@ impl Registrar {
         self.location.handle_timeout(now);
         self.endpoint.handle_timeout(now);
         self.on_mixer_timeout(now);
+        self.on_roster_timeout(now);
         self.on_chat_timeout(now);
         self.on_msrp_timeout(now);
         self.on_conferences_due(now);
@@ -291,6 +306,7 @@ impl Registrar {
             self.guard.poll_timeout(),
             self.location.poll_timeout(),
             self.mixer.poll_timeout(),
+            self.rosters.poll_timeout(),
             self.deliveries.poll_timeout(),
             self.msrp.poll_timeout(),
             self.directory.next_due().map(|(at, _)| at),
@@ -318,16 +334,12 @@ impl Registrar {
             conferences: self.directory.len(),
             members: self.directory.iter().map(super::conference::Focus::present).sum(),
             calls: self.bridges.len(),
+            subscriptions: self.rosters.len(),
             bindings: self.location.len(),
             guard: self.guard.numbers(),
             mixer_up: self.mixer.is_up(),
             ..self.counters.clone()
         }
-    }
-
-    /// Something about a conference has changed that others may see.
-    pub(crate) fn conference_changed(&mut self, name: &ConferenceName) {
-        self.changed.insert(name.clone());
     }
 
     /// Hands something to the shell.
@@ -360,6 +372,17 @@ impl Registrar {
 
     /// Works off what the stack has to say, until it is silent, and tells the store what follows.
     pub(crate) fn drain(&mut self, now: Instant) {
+        self.hear_stack(now);
+        while self.directory.has_touched() {
+            self.tell_rosters(now);
+            self.hear_stack(now);
+        }
+        while let Some(command) = self.location.poll_changed(&self.clock) {
+            self.out.push_back(Output::Store(command));
+        }
+    }
+
+    fn hear_stack(&mut self, now: Instant) {
         while let Some(output) = self.endpoint.poll_output() {
             match output {
                 StackOutput::Transmit(transmit) => {
@@ -368,10 +391,6 @@ impl Registrar {
                 }
                 StackOutput::Event(event) => self.on_event(now, event),
             }
-        }
-        self.changed.clear();
-        while let Some(command) = self.location.poll_changed(&self.clock) {
-            self.out.push_back(Output::Store(command));
         }
     }
 
@@ -452,6 +471,7 @@ impl Registrar {
     /// Ends every call with a BYE that says why, and refuses what waits.
     fn stop(&mut self, now: Instant) {
         self.stopping = true;
+        self.end_subscriptions(now);
         let calls: Vec<CallId> = self.roles.keys().copied().collect();
         for call in calls {
             self.end_call(now, call, Reason::sip(503, "the server is shutting down"));

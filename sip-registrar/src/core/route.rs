@@ -21,6 +21,8 @@ pub(crate) enum Resource {
     Server,
     /// The conference factory (RFC 4579 §5.4).
     Factory,
+    /// The list of conferences (RFC 4662).
+    Meetings,
     /// An account.
     Account(String),
     /// A conference, open or to be opened by the first INVITE.
@@ -63,6 +65,7 @@ impl Registrar {
     ) -> Result<(), Reject> {
         match resource {
             Resource::Server => Err(Reject::new(404).because("call a user or a conference")),
+            Resource::Meetings => Err(Reject::new(403).because("this is a list: subscribe to it")),
             Resource::Factory => self.on_factory(now, call, request, from, flow, identity),
             Resource::Conference(name) => {
                 self.join(now, call, request, from, flow, identity, name, None)
@@ -120,7 +123,7 @@ impl Registrar {
             Method::Bye | Method::Update | Method::Info | Method::Prack | Method::Notify => {
                 Err(Reject::new(481))
             }
-            Method::Subscribe => self.subscribe(now, transaction, request, None),
+            Method::Subscribe => self.on_subscribe(now, transaction, request, flow, None),
             Method::Refer => self.refer_outside(now, transaction, request, flow),
             Method::Message => self.message_outside(now, transaction, request, flow),
             // RFC 3261 §8.2.1; the stack adds Allow.
@@ -155,9 +158,10 @@ impl Registrar {
                 self.message_inside(now, call, transaction, request)
             }
             (Method::Refer, Some(Role::Member(_))) => self.refer(now, call, transaction, request),
-            (Method::Subscribe, Some(Role::Member(_))) => {
-                self.subscribe(now, transaction, request, Some(call))
-            }
+            (Method::Subscribe, Some(Role::Member(_))) => match self.endpoint.flow_of(call) {
+                Some(flow) => self.on_subscribe(now, transaction, request, &flow, Some(call)),
+                None => Err(Reject::new(481)),
+            },
             (method, Some(Role::Caller | Role::Callee(_))) if is_relayed(method) => {
                 self.relay_in_dialog(now, call, transaction, request)
             }
@@ -184,7 +188,7 @@ impl Registrar {
             self.identify(now, request, &from, flow)?;
         }
         let contact = match resource {
-            Resource::Server | Resource::Factory => None,
+            Resource::Server | Resource::Factory | Resource::Meetings => None,
             Resource::Account(user) => {
                 if self.location.bindings(now, &user).next().is_none() {
                     return Err(Reject::new(480));
@@ -228,6 +232,9 @@ impl Registrar {
         };
         if user == self.settings.factory {
             return Ok(Resource::Factory);
+        }
+        if user == self.settings.list {
+            return Ok(Resource::Meetings);
         }
         if self.settings.accounts.contains(&user) {
             return Ok(Resource::Account(user));

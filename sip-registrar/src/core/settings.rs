@@ -83,6 +83,8 @@ pub struct Settings {
     pub max_bindings: usize,
     /// User part of the conference factory URI (RFC 4579 §5.4).
     pub factory: String,
+    /// User part of the URI whose subscribers are told which conferences there are (RFC 4662).
+    pub list: String,
     /// Conferences at the same time.
     pub max_conferences: usize,
     /// Conferences of one account, or of the guests of one address, at the same time.

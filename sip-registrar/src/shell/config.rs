@@ -80,6 +80,7 @@ pub(crate) struct Registration {
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Conference {
     pub(crate) factory: String,
+    pub(crate) list: String,
     pub(crate) max_conferences: usize,
     pub(crate) max_conferences_per_creator: usize,
     pub(crate) max_members: usize,
@@ -248,6 +249,7 @@ impl Default for Conference {
     fn default() -> Self {
         Conference {
             factory: "conference".into(),
+            list: "meetings".into(),
             max_conferences: 1000,
             max_conferences_per_creator: 100,
             max_members: 500,
@@ -358,7 +360,7 @@ impl Config {
             bail!("sip.realm: must be non-empty and hold no quotes or line breaks");
         }
         for entry in &self.accounts {
-            check_user(&entry.user, &self.conference.factory).context("accounts")?;
+            check_user(&entry.user, &self.conference).context("accounts")?;
             let hashes = [&entry.ha1_sha512_256, &entry.ha1_sha256, &entry.ha1_md5];
             let hashed = hashes.iter().any(|hash| hash.is_some());
             if entry.password.is_none() && !hashed {
@@ -414,6 +416,7 @@ impl Config {
             max_bindings_per_account: self.registration.max_bindings_per_account,
             max_bindings: self.registration.max_bindings,
             factory: self.conference.factory.clone(),
+            list: self.conference.list.clone(),
             max_conferences: self.conference.max_conferences,
             max_conferences_per_creator: self.conference.max_conferences_per_creator,
             max_members: self.conference.max_members,
@@ -502,6 +505,7 @@ mod tests {
             "max_bindings_per_account",
             "max_bindings",
             "factory",
+            "list",
             "max_conferences",
             "max_conferences_per_creator",
             "max_members",

@@ -64,6 +64,7 @@ pub fn settings() -> Settings {
         max_bindings_per_account: 3,
         max_bindings: 100,
         factory: "conference".into(),
+        list: "meetings".into(),
         max_conferences: 3,
         max_conferences_per_creator: 2,
         max_members: 3,

@@ -167,6 +167,7 @@ fn settings() -> Settings {
         max_bindings_per_account: 10,
         max_bindings: 1000,
         factory: "conference".to_owned(),
+        list: "meetings".to_owned(),
         max_conferences: 100,
         max_conferences_per_creator: 100,
         max_members: 50,

@@ -128,6 +128,7 @@ fn endpoint() -> impl Strategy<Value = Endpoint> {
             disconnection_info: came.3,
             media,
             call_info,
+            waiting: came.0.map(|_| true),
         },
     )
 }

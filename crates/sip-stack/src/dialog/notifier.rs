@@ -8,7 +8,7 @@ use super::id::DialogId;
 use super::state::Dialog;
 use crate::endpoint::{Body, ClientTransactionId, Endpoint, ServerTransactionId, SessionError};
 use crate::flow::Flow;
-use crate::message::{Method, NameAddr};
+use crate::message::{Method, NameAddr, Request};
 use crate::transaction::layer::ClientUser;
 
 /// The notifying side of one subscription dialog.
@@ -24,6 +24,18 @@ impl Notifier {
     #[must_use]
     pub fn id(&self) -> &DialogId {
         &self.dialog.id
+    }
+
+    /// Takes a further request of the subscriber in this dialog, which came over `flow`: `false` if a
+    /// newer one was here before, which is answered 500 (RFC 3261 §12.2.2).
+    pub fn take(&mut self, request: &Request, flow: Flow) -> bool {
+        let number = request.headers.cseq().ok().map(|cseq| cseq.number);
+        if !number.is_some_and(|number| self.dialog.accept_sequence(number)) {
+            return false;
+        }
+        self.flow = flow;
+        self.dialog.refresh_target(request.headers.contacts().ok());
+        true
     }
 }
 

@@ -7,6 +7,7 @@ use sip_stack::message::{Method, Request, Response, Value};
 
 use super::Bridge;
 
+use crate::core::conference::SubscriptionId;
 use crate::core::registrar::Registrar;
 use crate::core::reject::Reject;
 
@@ -21,6 +22,8 @@ pub(crate) enum Relayed {
     Probe(CallId),
     /// A line of chat went to a member.
     Chat(CallId),
+    /// A subscriber was told about a conference, or about all.
+    Roster(SubscriptionId),
 }
 
 /// Header fields that say what a passed on request is.
@@ -132,6 +135,7 @@ impl Registrar {
             }
             Some(Relayed::Probe(call)) => self.on_probed(now, call, response.as_ref()),
             Some(Relayed::Chat(call)) => self.on_chat_answer(now, call, response.as_ref()),
+            Some(Relayed::Roster(id)) => self.on_told(now, id, response.as_ref()),
             Some(Relayed::For(asked)) => {
                 // 408 and 481 would end the asker's dialog, which is alive (RFC 5057 §5.1).
                 let status = match response.as_ref().map(|r| r.status) {

@@ -162,7 +162,7 @@ impl Registrar {
         let member = Member::new(leg.leg.clone(), identity, aor, provenance, shown, contact, sdp);
         // Whom the conference calls need not dial a PIN nor wait.
         let role = focus.meeting().role_of(user);
-        focus.insert(call, Member { dial: Some(dial), role, ..member });
+        focus.insert(call, Member { dial: Some(dial), called: true, role, ..member });
         self.roles.insert(call, Role::Member(name.clone()));
         let id = self.mixer.send(now, Purpose::Join, call, leg.clone());
         let join = JoinRequest {

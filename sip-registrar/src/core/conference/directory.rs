@@ -38,6 +38,7 @@ pub(crate) struct Directory {
     due: BTreeSet<(Instant, ConferenceName)>,
     max: usize,
     max_per_creator: usize,
+    touched: BTreeSet<ConferenceName>,
 }
 
 impl Directory {
@@ -49,6 +50,7 @@ impl Directory {
             due: BTreeSet::new(),
             max,
             max_per_creator,
+            touched: BTreeSet::new(),
         }
     }
 
@@ -61,6 +63,7 @@ impl Directory {
         creator: &Creator,
         make: impl FnOnce() -> (String, Meeting),
     ) -> Result<&mut Focus, Full> {
+        self.touch(name);
         if !self.by_name.contains_key(name) {
             if self.by_name.len() >= self.max {
                 return Err(Full::Directory);
@@ -107,8 +110,26 @@ impl Directory {
         self.by_name.get(name)
     }
 
+    /// The same, to change it.
     pub(crate) fn get_mut(&mut self, name: &ConferenceName) -> Option<&mut Focus> {
+        self.touch(name);
         self.by_name.get_mut(name)
+    }
+
+    /// Notes that a conference may have changed.
+    pub(crate) fn touch(&mut self, name: &ConferenceName) {
+        if !self.touched.contains(name) {
+            self.touched.insert(name.clone());
+        }
+    }
+
+    pub(crate) fn has_touched(&self) -> bool {
+        !self.touched.is_empty()
+    }
+
+    /// The conferences that may have changed, come or gone since this was last asked.
+    pub(crate) fn take_touched(&mut self) -> BTreeSet<ConferenceName> {
+        std::mem::take(&mut self.touched)
     }
 
     /// The conference that has this id at the mixer.
@@ -124,6 +145,7 @@ impl Directory {
     /// Forgets a conference; nobody is in it any more.
     pub(crate) fn close(&mut self, name: &ConferenceName) -> Option<Focus> {
         self.set_due(name, None);
+        self.touch(name);
         let focus = self.by_name.remove(name)?;
         self.by_id.remove(focus.id());
         if let Some(held) = self.by_creator.get_mut(focus.creator()) {

@@ -33,6 +33,7 @@ impl Registrar {
         let left = Record::new(self.clock.unix(now), focus, RecordKind::Left);
         let joining = self.mixer.is_joining(call);
         self.mixer.abandon(call);
+        self.end_subscriptions_of(call);
         // While a Join is on its way the Leave waits for its reply: it must not overtake it.
         if leg_exists && !joining {
             self.leave(now, call, leg);

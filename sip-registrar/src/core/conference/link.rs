@@ -71,15 +71,18 @@ impl Registrar {
                 let reason = Reason::sip(500, "the conference has failed at the media mixer");
                 self.end_conference(now, &conference, &reason);
             }
-            // Pictures and sound follow the speaker at the mixer; the roster will want to know.
+            // Pictures and sound follow the speaker at the mixer, and clients see it there (RFC 6465).
             MixerEvent::ActiveSpeaker(_) => {}
             MixerEvent::Digit { leg, digit } => {
                 if let Some(call) = self.call_of(&leg) {
                     self.on_digit(now, call, digit);
                 }
             }
-            // No roster shows sources yet.
-            MixerEvent::Sources { .. } => {}
+            MixerEvent::Sources { leg, lines } => {
+                if let Some(member) = self.call_of(&leg).and_then(|call| self.member_mut(call)) {
+                    member.sources = lines;
+                }
+            }
         }
     }
 

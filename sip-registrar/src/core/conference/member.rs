@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use mixer_control::SourceLine;
 use sdp::{DialogSdp, SessionDescription};
 use sip_stack::endpoint::CallId;
 use sip_stack::message::{NameAddr, Uri};
@@ -40,6 +41,10 @@ pub(crate) struct Member {
     pub(crate) farewell: Option<String>,
     /// Whether a moderator has muted it.
     pub(crate) muted: bool,
+    /// Whether the focus has called it.
+    pub(crate) called: bool,
+    /// Its streams as the others know them; empty until the mixer has told.
+    pub(crate) sources: Vec<SourceLine>,
     /// Since when it is in, since 1970-01-01T00:00:00Z.
     pub(crate) since: Option<Duration>,
     /// Contact of the focus in this dialog: the conference URI with `;isfocus` (RFC 4579 §4.1).
@@ -131,6 +136,8 @@ impl Member {
             brings: Vec::new(),
             farewell: None,
             muted: false,
+            called: false,
+            sources: Vec::new(),
             since: None,
             contact,
             sdp,

@@ -23,6 +23,7 @@ mod name;
 mod perform;
 mod probe;
 mod reoffer;
+mod roster;
 mod take_over;
 mod view;
 
@@ -40,5 +41,6 @@ pub use meeting::{
 };
 pub(crate) use member::{Member, Session};
 pub use name::ConferenceName;
+pub(crate) use roster::{EVENTS, Rosters, SubscriptionId};
 pub(crate) use take_over::Reference;
 pub use view::{MeetingState, MeetingView, MemberState, MemberView};

@@ -151,21 +151,24 @@ impl Registrar {
 impl Focus {
     /// Whether `viewer` finds this conference in a list.
     pub(crate) fn is_listed_for(&self, viewer: &Actor) -> bool {
-        let meeting = self.meeting();
-        let organizes = match (viewer, &meeting.organizer) {
+        self.is_run_by(viewer)
+            || match self.meeting().visibility {
+                Visibility::Public => true,
+                Visibility::Members => self.concerns(viewer),
+                Visibility::Hidden => false,
+            }
+    }
+
+    /// Whether `viewer` is its organizer, or an operator.
+    pub(crate) fn is_run_by(&self, viewer: &Actor) -> bool {
+        match (viewer, &self.meeting().organizer) {
             (Actor::Operator(_), _) => true,
             (Actor::Account(user), Organizer::Account(organizer)) => user == organizer,
             (Actor::Guest { secret: Some(shown), .. }, Organizer::Guest(secret)) => {
                 secret.is(shown)
             }
             _ => false,
-        };
-        organizes
-            || match meeting.visibility {
-                Visibility::Public => true,
-                Visibility::Members => self.concerns(viewer),
-                Visibility::Hidden => false,
-            }
+        }
     }
 
     /// Whether `viewer` is in it, or was invited.
@@ -181,6 +184,17 @@ impl Focus {
     }
 }
 
+impl MemberState {
+    pub(crate) fn of(member: &Member) -> Self {
+        match (&member.dial, member.joined) {
+            (Some(_), _) => MemberState::DialingOut,
+            (None, false) => MemberState::DialingIn,
+            (None, true) if member.is_inside() => MemberState::Connected,
+            (None, true) => MemberState::Waiting,
+        }
+    }
+}
+
 impl MemberView {
     fn of(member: &Member) -> Self {
         MemberView {
@@ -189,12 +203,7 @@ impl MemberView {
             name: member.display_name.clone(),
             verified: matches!(member.identity, Identity::Account(_)),
             role: member.role,
-            state: match (&member.dial, member.joined) {
-                (Some(_), _) => MemberState::DialingOut,
-                (None, false) => MemberState::DialingIn,
-                (None, true) if member.is_inside() => MemberState::Connected,
-                (None, true) => MemberState::Waiting,
-            },
+            state: MemberState::of(member),
             muted: member.muted,
             since: member.since,
             user_agent: member.provenance.user_agent().to_owned(),

@@ -88,7 +88,7 @@ fn new_row(
     name: &str,
     file: Option<&Path>,
 ) -> anyhow::Result<AccountRow> {
-    check_user(user, &config.conference.factory)?;
+    check_user(user, &config.conference)?;
     if config.accounts.iter().any(|entry| entry.user == user) {
         bail!("\"{user}\" stands in the configuration file, which counts more; change it there");
     }

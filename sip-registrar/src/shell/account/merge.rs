@@ -4,14 +4,14 @@ use anyhow::{Context as _, bail};
 use sip_registrar::{Account, Accounts};
 use sip_stack::auth::Algorithm;
 
-use crate::shell::config::{AccountEntry, Config};
+use crate::shell::config::{AccountEntry, Conference, Config};
 use crate::shell::store::AccountRow;
 
 /// The longest user name, in bytes.
 const MAX_USER: usize = 128;
 
 /// Whether somebody may have an account under this name.
-pub(crate) fn check_user(user: &str, factory: &str) -> anyhow::Result<()> {
+pub(crate) fn check_user(user: &str, conference: &Conference) -> anyhow::Result<()> {
     let shown = user.escape_debug();
     if user.is_empty() || user.len() > MAX_USER {
         bail!("user \"{shown}\" is empty or longer than {MAX_USER} bytes");
@@ -20,8 +20,10 @@ pub(crate) fn check_user(user: &str, factory: &str) -> anyhow::Result<()> {
     if user.contains(|c: char| c == ':' || c.is_control()) {
         bail!("user \"{shown}\" holds a colon or a control character");
     }
-    if user == factory {
-        bail!("user \"{shown}\" is conference.factory too");
+    for (key, taken) in [("factory", &conference.factory), ("list", &conference.list)] {
+        if user == taken {
+            bail!("user \"{shown}\" is conference.{key} too");
+        }
     }
     Ok(())
 }

@@ -50,6 +50,8 @@ fn render(numbers: &Numbers) -> String {
     one("parley_conferences", "gauge", "Conferences now.", size(c.conferences));
     one("parley_members", "gauge", "Conference members now.", size(c.members));
     one("parley_calls", "gauge", "Two-party calls now.", size(c.calls));
+    let subscriptions = size(c.subscriptions);
+    one("parley_subscriptions", "gauge", "Subscriptions to conferences now.", subscriptions);
     one("parley_bindings", "gauge", "Registered contacts now.", size(c.bindings));
     one("parley_mixer_up", "gauge", "Whether the media mixer answers.", u64::from(c.mixer_up));
     one("parley_joins_total", "counter", "Members that joined a conference.", c.joins);

@@ -38,7 +38,9 @@ impl Registrar {
             Resource::Account(_) => {
                 return Err(Reject::new(403).because("messages go to conferences only"));
             }
-            Resource::Server | Resource::Factory => return Err(Reject::new(404)),
+            Resource::Server | Resource::Factory | Resource::Meetings => {
+                return Err(Reject::new(404));
+            }
         };
         let focus = self.directory.get(&name).ok_or_else(|| Reject::new(404))?;
         let devices = self.devices_at(focus, &identity, flow);

@@ -104,7 +104,7 @@ pub(super) async fn add(
     Json(wanted): Json<NewAccount>,
 ) -> Result<StatusCode, Problem> {
     caller.may(Scope::Accounts)?;
-    check_user(&wanted.user, &services.config.conference.factory)
+    check_user(&wanted.user, &services.config.conference)
         .map_err(|error| Problem::bad(error.to_string()))?;
     if wanted.name.len() > MAX_NAME || wanted.name.contains(char::is_control) {
         return Err(Problem::bad("name: at most 256 bytes, and no control characters"));
