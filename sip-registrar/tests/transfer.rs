@@ -447,7 +447,7 @@ fn only_a_refer_begins_a_subscription_and_who_has_one_may_end_it() {
     let mut alice = account("alice", 5070);
     alice.uri = format!("sip:standup@{SERVER}");
     for (event, status) in [
-        ("Event: conference\r\n", 489),
+        ("Event: dialog\r\n", 489),
         ("Event: presence\r\n", 489),
         ("", 489),
         ("Event: refer\r\n", 403),
