@@ -447,7 +447,7 @@ fn an_interface_calls_accounts_in_past_pin_and_waiting_room() {
     assert_eq!(act(&mut lab, dial_out("tel:+4930123456")), Err(403));
     assert_eq!(act(&mut lab, dial_out("sip:bob@127.0.0.1")), Ok(()));
     let invite = requests(&lab.take(5072), &Method::Invite).remove(0);
-    bob.respond(&mut lab, &invite, 200, "b", lab::OFFER);
+    bob.respond(&mut lab, &invite, 200, "b", OFFER);
     assert_eq!(lab.counters().members, 1);
     assert_eq!(lab.records(), [RecordKind::DialledOut, RecordKind::Joined]);
 }

@@ -119,6 +119,10 @@ impl Registrar {
             }
         }
         self.conference_changed(name);
-        tracing::info!(conference = %name, ?ending, "conference ended");
+        let why = match ending {
+            Ending::Cancelled(by) => format!("cancelled by {}", by.name),
+            Ending::Empty => "nobody is in it".to_owned(),
+        };
+        tracing::info!(conference = %name, why, "conference ended");
     }
 }
