@@ -126,7 +126,7 @@ impl FromRequestParts<Services> for Caller {
         let authorization = text(&parts.headers, header::AUTHORIZATION.as_str());
         match authorization.and_then(|value| value.split_once(' ')) {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => {
-                operator(&services.tokens, token.trim())
+                operator(services, token.trim()).await
             }
             Some((scheme, _)) if scheme.eq_ignore_ascii_case("Digest") => {
                 account(parts, services, ends, authorization).await
@@ -137,18 +137,21 @@ impl FromRequestParts<Services> for Caller {
     }
 }
 
-fn operator(tokens: &Tokens, shown: &str) -> Result<Caller, Problem> {
-    let tokens = tokens.0.borrow();
+async fn operator(services: &Services, shown: &str) -> Result<Caller, Problem> {
     // Hashes are compared: the time it takes tells nothing about the token.
-    let Some(token) = tokens.iter().find(|token| token.hash.is(shown)) else {
+    let find = |tokens: &[TokenRow]| tokens.iter().find(|token| token.hash.is(shown)).cloned();
+    let known = find(&services.tokens.0.borrow());
+    let token = match known {
+        Some(token) => Some(token),
+        // It may have been made a moment ago.
+        None => find(&services.desk.ask(|database| database.tokens()).await?),
+    };
+    let Some(token) = token else {
         let challenge = "Bearer realm=\"parley\", error=\"invalid_token\"".to_owned();
-        return Err(Problem::unauthorized(
-            "this token is not, or no longer, good",
-            vec![challenge],
-        ));
+        return Err(Problem::unauthorized("this token is not, or no longer, good", vec![challenge]));
     };
     let scopes = token.scopes.iter().filter_map(|name| Scope::parse(name)).collect();
-    Ok(Caller::Operator { name: token.name.clone(), scopes })
+    Ok(Caller::Operator { name: token.name, scopes })
 }
 
 async fn account(

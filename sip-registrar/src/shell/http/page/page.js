@@ -122,13 +122,15 @@ function showMember(row, member, media) {
   level.value = media ? media.level : -127;
   level.title = media ? media.level + " dBov" : "no media";
   level.setAttribute("aria-label", "level of " + member.name);
+  level.hidden = !media;
   element.classList.toggle("speaking", Boolean(media && media.speaking));
-  const streams = media ? media.streams : [];
+  const flows = (s) => s.kbit_in > 0 || s.kbit_out > 0 || s.loss_in > 0;
+  const streams = media ? media.streams.filter(flows) : [];
   const worst = Math.max(0, ...streams.map((s) => Math.max(s.loss_in, s.loss_out)));
   const text = streams.map((s) => {
     const trip = s.rtt_ms === null ? "" : ` · round trip ${s.rtt_ms.toFixed(0)} ms`;
-    return `${s.medium} ${s.codec}: loss ${s.loss_in.toFixed(1)} % in, ${s.loss_out.toFixed(1)} % out` +
-      ` · jitter ${s.jitter_ms.toFixed(1)} ms${trip} · ${s.kbit_in.toFixed(0)}↑ ${s.kbit_out.toFixed(0)}↓ kbit/s`;
+    return `${s.medium} ${s.codec} · loss ↑${s.loss_in.toFixed(1)} ↓${s.loss_out.toFixed(1)} %` +
+      ` · jitter ${s.jitter_ms.toFixed(1)} ms${trip} · ↑${s.kbit_in.toFixed(0)} ↓${s.kbit_out.toFixed(0)} kbit/s`;
   });
   write(part(element, "streams"), text.join("\n"));
   part(element, "streams").className = "streams" + (worst >= 5 ? " bad" : worst >= 1 ? " lossy" : "");
