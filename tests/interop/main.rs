@@ -12,4 +12,5 @@ mod lossy;
 mod meeting;
 mod meetings;
 mod signalling;
+mod web;
 mod window;

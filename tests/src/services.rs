@@ -128,6 +128,16 @@ impl Services {
         format!("http://127.0.0.1:{}", self.control)
     }
 
+    /// Where the registrar serves this path over HTTP.
+    pub fn registrar_url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.registrar_http)
+    }
+
+    /// The registrar's configuration file.
+    pub fn registrar_config(&self) -> PathBuf {
+        self.directory.join("registrar.toml")
+    }
+
     /// The registrar's metrics page.
     pub fn registrar_metrics(&self) -> Result<String> {
         http_get(self.registrar_http, "/metrics")

@@ -115,7 +115,7 @@ function showMember(row, member, media) {
   if (member.muted) tags.push("muted");
   if (member.since) tags.push(duration(member.since));
   write(part(element, "tags"), tags.join(" · "));
-  const waits = member.state === "lobby" || member.state === "waiting" || (media && media.lobby);
+  const waits = member.state === "waiting";
   element.querySelector("[data-act=admit]").hidden = !waits;
   write(element.querySelector("[data-act=mute]"), member.muted ? "Unmute" : "Mute");
   const level = part(element, "level");
