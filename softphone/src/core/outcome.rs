@@ -178,7 +178,7 @@ impl fmt::Display for Outcome {
                 write!(f, "the service is not available now (503 {phrase}), try in {seconds} s")
             }
             Self::Busy { status, phrase } => write!(f, "busy or declined ({status} {phrase})"),
-            Self::Failed { status, phrase } => write!(f, "the call failed ({status} {phrase})"),
+            Self::Failed { status, phrase } => write!(f, "refused ({status} {phrase})"),
             Self::Ended { reason } => write!(f, "the other side ended the call: {reason}"),
             Self::Lost(what) => write!(f, "the call was lost: {what}"),
         }

@@ -2,6 +2,7 @@
 
 mod chat;
 mod events;
+mod incoming;
 mod orders;
 mod roster;
 
@@ -20,6 +21,7 @@ use sip_stack::flow::{ConnectionId, Flow, Hop, Target};
 use sip_stack::message::{Method, NameAddr, Uri};
 use sip_stack::token::Tokens;
 
+use self::incoming::Ringing;
 use super::call::Call;
 use super::chat::{Chat, ChatLine, LineId};
 use super::errand::SECRET;
@@ -58,6 +60,8 @@ pub struct PhoneConfig {
     pub registrar: Option<RegistrarConfig>,
     /// What shows that we made the conference, if we are a guest.
     pub secret: Option<String>,
+    /// Do not call: wait for a call, once registered.
+    pub waits: bool,
 }
 
 /// Something for the shell.
@@ -74,6 +78,15 @@ pub enum Output {
 pub enum Event {
     /// The registrar has our binding.
     Registered,
+    /// Somebody calls: [`Phone::accept`] or [`Phone::decline`].
+    Called {
+        /// The name that the caller gives, in at most 63 printable characters.
+        by: String,
+        /// A conference calls.
+        focus: bool,
+    },
+    /// Who called has given up.
+    Missed,
     /// The far end says something before it answers.
     Progress {
         /// 101 to 199.
@@ -122,6 +135,8 @@ pub enum Event {
 enum State {
     Idle,
     Registering,
+    /// For a call.
+    Waiting,
     Calling(CallId),
     Talking(CallId),
     /// The outcome is known; waiting for the last answers.
@@ -146,6 +161,8 @@ pub struct Phone {
     focus: bool,
     chat: Chat,
     contact: NameAddr,
+    waits: bool,
+    ringing: Option<Ringing>,
     secret: Option<String>,
     /// Orders that are not answered yet.
     orders: Vec<(ClientTransactionId, Order)>,
@@ -180,6 +197,8 @@ impl Phone {
             focus: false,
             chat: Chat::default(),
             contact,
+            waits: config.waits,
+            ringing: None,
             secret: config.secret,
             orders: Vec::new(),
             subscription: None,
@@ -202,9 +221,19 @@ impl Phone {
                 let change = registration.start(now, &mut self.endpoint);
                 self.registration_changed(now, change);
             }
-            None => self.invite(now),
+            None => self.begin(now),
         }
         self.drain(now);
+    }
+
+    /// Calls, or waits to be called.
+    fn begin(&mut self, now: Instant) {
+        if self.waits {
+            self.silent_until = None;
+            self.state = State::Waiting;
+        } else {
+            self.invite(now);
+        }
     }
 
     fn invite(&mut self, now: Instant) {
@@ -248,6 +277,7 @@ impl Phone {
             State::Calling(call) | State::Talking(call) => Some(call),
             _ => None,
         };
+        self.decline_silently(now);
         self.outcome = Some(outcome);
         self.liveness = None;
         self.silent_until = None;
@@ -264,6 +294,13 @@ impl Phone {
         self.event(Event::CallEnded);
         if let Some(registration) = &mut self.registration {
             registration.remove(now, &mut self.endpoint);
+        }
+    }
+
+    /// Nobody is left to answer what rings here.
+    fn decline_silently(&mut self, now: Instant) {
+        if let Some(ringing) = self.ringing.take() {
+            let _gone = self.endpoint.reject(now, ringing.call, 480, "", &[]);
         }
     }
 

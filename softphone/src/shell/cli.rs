@@ -99,6 +99,8 @@ pub enum Command {
     Admit(AtPerson),
     /// Make somebody moderator, organizer or participant.
     Role(SetRole),
+    /// Register at a server, and wait to be called, by a conference or by somebody.
+    Wait(Box<Wait>),
     /// List microphones, speakers and cameras, and how to name them.
     Devices,
 }
@@ -200,6 +202,40 @@ pub struct Join {
     /// Read what is to be said from standard input, and leave at its end.
     #[arg(skip)]
     pub until_lines_end: bool,
+
+    /// Wait for a call instead of calling.
+    #[arg(skip)]
+    pub answer: Option<Answer>,
+}
+
+/// What to do with a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// Ask at the terminal.
+    Ask,
+    /// Take those of conferences.
+    Conferences,
+}
+
+/// `softphone wait`.
+#[derive(Debug, Args)]
+pub struct Wait {
+    /// The call that will be: where we register is its URI, `sip:HOST[:PORT][;transport=tcp]`
+    #[command(flatten)]
+    pub join: Join,
+
+    /// Take the calls of conferences without asking
+    #[arg(long)]
+    pub auto_answer: bool,
+}
+
+impl Wait {
+    /// The call this is.
+    pub fn into_join(self) -> Join {
+        let answer = if self.auto_answer { Answer::Conferences } else { Answer::Ask };
+        let registrar = Some(self.join.registrar.unwrap_or_else(|| self.join.uri.clone()));
+        Join { answer: Some(answer), registrar, ..self.join }
+    }
 }
 
 /// `softphone chat`.
@@ -278,6 +314,7 @@ impl Join {
             record: None,
             snapshot: None,
             until_lines_end: false,
+            answer: None,
         }
     }
 }
@@ -526,6 +563,15 @@ mod tests {
         assert!(join.headless && join.until_lines_end && join.video_slots == 0);
         assert_eq!((join.mic.as_str(), join.pin.as_deref()), ("none", Some("4711#")));
         assert!(parse("softphone chat sip:a@h --pin x").is_err());
+    }
+
+    #[test]
+    fn who_waits_registers_where_it_is_told() {
+        let line = "softphone wait sip:127.0.0.1 --user bob --auto-answer --headless";
+        let Ok(Command::Wait(wait)) = parse(line) else { panic!("not wait") };
+        let join = wait.into_join();
+        assert_eq!(join.registrar.as_deref(), Some("sip:127.0.0.1"));
+        assert!(join.answer == Some(Answer::Conferences) && join.headless);
     }
 
     #[test]

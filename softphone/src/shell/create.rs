@@ -24,21 +24,20 @@ pub fn create(args: &Create) -> ExitCode {
 }
 
 fn make(args: &Create) -> Result<ExitCode, Failure> {
-    let uri = whom(args)?;
-    let creation = creation(args, &uri)?;
-    let way = Way::find(&uri, &args.who)?;
+    let (wanted, factory) = whom(args)?;
+    let creation = creation(args, &wanted)?;
+    let way = Way::find(&factory, &args.who)?;
     let session_id = rand::random::<u64>() >> 1;
     let mut made = None;
-    let asked = uri.clone();
     let task = move |address| Task::Create {
-        uri: asked,
+        uri: factory,
         creation: Box::new(creation),
         session_id,
         address,
     };
     let outcome = errand::run(
         &way,
-        &uri,
+        &wanted,
         task,
         None,
         |event| {
@@ -50,7 +49,7 @@ fn make(args: &Create) -> Result<ExitCode, Failure> {
         |_| Next::Go,
     )?;
     let Some(created) = made else { return Ok(ended(&outcome)) };
-    tell(args, &way, &created);
+    tell(args, &created);
     if args.join {
         let who = super::cli::Who { user: Some(way.user), ..args.who.clone() };
         return Ok(join(&Join::new(created.uri.to_string(), who)));
@@ -58,17 +57,20 @@ fn make(args: &Create) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The factory, or the conference by its name.
-fn whom(args: &Create) -> Result<Uri, Failure> {
-    let server = sip_uri(&args.server)?;
-    let named = match &args.meeting {
-        None => Uri { user: None, ..server },
-        Some(name) if name.contains(':') => return sip_uri(name),
-        Some(_) => server,
+/// The conference that is wanted if it has a name, and its server's factory.
+fn whom(args: &Create) -> Result<(Uri, Uri), Failure> {
+    let wanted = match &args.meeting {
+        Some(uri) if uri.contains(':') => sip_uri(uri)?,
+        Some(name) => at(name, &sip_uri(&args.server)?),
+        None => sip_uri(&args.server)?,
     };
-    let user = args.meeting.as_deref().unwrap_or(&args.factory);
-    let uri = Uri::sip(Some(user), named.host, named.port);
-    Ok(Uri { params: named.params, ..uri })
+    let factory = at(&args.factory, &wanted);
+    Ok((wanted, factory))
+}
+
+fn at(user: &str, server: &Uri) -> Uri {
+    let uri = Uri::sip(Some(user), server.host.clone(), server.port);
+    Uri { params: server.params.clone(), ..uri }
 }
 
 fn creation(args: &Create, uri: &Uri) -> Result<Creation, Failure> {
@@ -82,6 +84,7 @@ fn creation(args: &Create, uri: &Uri) -> Result<Creation, Failure> {
         return Err(Failure::Usage("--end is not after the start".to_owned()));
     }
     Ok(Creation {
+        name: args.meeting.as_ref().and_then(|_| uri.user_text()),
         subject: args.subject.clone(),
         pin: args.pin.clone(),
         visibility: args.visibility.map(Into::into),
@@ -93,28 +96,21 @@ fn creation(args: &Create, uri: &Uri) -> Result<Creation, Failure> {
     })
 }
 
-fn tell(args: &Create, way: &Way, created: &Created) {
+fn tell(args: &Create, created: &Created) {
     let uri = &created.uri;
     say(&format!("created {uri}"));
     let pin = args.pin.as_ref().map(|_| " --pin PIN").unwrap_or_default();
     say(&format!("  join it:      softphone join '{uri}'{pin}"));
     say(&format!("  call people:  softphone invite '{uri}' USER"));
     say(&format!("  end it:       softphone cancel '{uri}'"));
-    let Some(secret) = &created.secret else {
-        if way.password.is_none() {
-            say("  it was there before: you are not its organizer");
-        }
-        return;
-    };
-    let kept = Secrets::of_user().map(|secrets| (secrets.keep(uri, secret), secrets));
-    match kept {
-        Some((Ok(()), secrets)) => {
+    let (Some(secret), Some(secrets)) = (&created.secret, Secrets::of_user()) else { return };
+    match secrets.keep(uri, secret, args.who.name.as_deref()) {
+        Ok(()) => {
             say(&format!("  you are its organizer by the secret in {}", secrets.path().display()));
         }
-        Some((Err(error), secrets)) => complain(&format!(
+        Err(error) => complain(&format!(
             "{}: {error}; nobody can cancel the conference later",
             secrets.path().display()
         )),
-        None => complain("no home directory; nobody can cancel the conference later"),
     }
 }

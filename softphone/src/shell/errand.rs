@@ -27,7 +27,7 @@ pub enum Next {
     Again,
 }
 
-/// Runs an errand at the conference or factory `uri`. `on_event` hears what happens; `on_line` what is
+/// Runs an errand about the conference `uri`, or at its server if it has no name yet. `on_event` hears what happens; `on_line` what is
 /// typed, if there is somebody who types.
 ///
 /// # Errors
@@ -49,7 +49,8 @@ pub fn run(
             from: way.from(uri),
             target: None,
             account: way.account(),
-            secret: Secrets::of_user().and_then(|secrets| secrets.get(uri)),
+            secret: Secrets::of_user()
+                .and_then(|secrets| secrets.get(uri, way.given_name.as_deref())),
         };
         let errand = Errand::new(config, task(local.ip()), rand::random());
         drive(errand, sip, lines, &mut on_event, &mut on_line).await

@@ -29,7 +29,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::audio::{AudioDevices, AudioState};
-use super::cli::Join;
+use super::cli::{Answer, Join};
 use super::failure::Failure;
 use super::lines;
 use super::network::{self, CallSetup, Finished, Input};
@@ -82,7 +82,8 @@ fn call(args: &Join) -> Result<Outcome, Failure> {
     let plan = Plan::new(args)?;
     let devices = Devices::open(args, &plan)?;
     let view = Arc::new(View::new(plan.slots));
-    let talk = Talk::new(view.clone(), &plan.way.name, args.chat_log.as_deref());
+    let names = (plan.way.name.as_str(), plan.way.given_name.as_deref());
+    let talk = Talk::new(view.clone(), names, args.chat_log.as_deref());
     let talk = talk.map_err(Failure::local)?.with_script(&args.say, args.say_at);
     let (inputs, inbox) = mpsc::channel(QUEUE);
     let window = if args.headless { None } else { window(&plan.way.name) };
@@ -95,7 +96,10 @@ fn call(args: &Join) -> Result<Outcome, Failure> {
         })
         .transpose()
         .map_err(Failure::local)?;
-    say(&format!("calling {} as {}", plan.uri, plan.way.name));
+    match plan.waits {
+        true => say(&format!("waiting for a call to {}", plan.way.from(&plan.uri).uri)),
+        false => say(&format!("calling {} as {}", plan.uri, plan.way.name)),
+    }
     let keys = inputs.clone();
     let shared = Shared {
         view: view.clone(),
@@ -103,8 +107,9 @@ fn call(args: &Join) -> Result<Outcome, Failure> {
         has_camera,
         audio: devices.audio,
         talk,
-        keys: args.pin.clone(),
+        keys: args.pin.as_ref().map(|pin| format!("{}#", pin.trim_end_matches('#'))),
         until_lines_end: args.until_lines_end,
+        answer: args.answer,
     };
     if args.until_lines_end || io::stdin().is_terminal() {
         type_into(inputs.clone()).map_err(Failure::local)?;
@@ -192,6 +197,8 @@ struct Plan {
     registrar: Option<Uri>,
     way: Way,
     slots: usize,
+    /// We are called.
+    waits: bool,
 }
 
 impl Plan {
@@ -199,7 +206,8 @@ impl Plan {
         let uri = sip_uri(&args.uri)?;
         let registrar = args.registrar.as_deref().map(sip_uri).transpose()?;
         let way = Way::find(registrar.as_ref().unwrap_or(&uri), &args.who)?;
-        Ok(Self { uri, registrar, way, slots: usize::from(args.video_slots) })
+        let slots = usize::from(args.video_slots);
+        Ok(Self { uri, registrar, way, slots, waits: args.answer.is_some() })
     }
 }
 
@@ -257,6 +265,7 @@ struct Shared {
     talk: Talk,
     keys: Option<String>,
     until_lines_end: bool,
+    answer: Option<Answer>,
 }
 
 /// Hands what is typed at the terminal to the call, until either ends. The thread waits for the terminal
@@ -333,11 +342,12 @@ fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<C
         talk: shared.talk,
         keys: shared.keys,
         until_lines_end: shared.until_lines_end,
+        answer: shared.answer,
     })
 }
 
 fn phone_config(plan: Plan, local: SocketAddr) -> PhoneConfig {
-    let Plan { uri, registrar, way, .. } = plan;
+    let Plan { uri, registrar, way, waits, .. } = plan;
     let endpoint = way.endpoint(local);
     let from = way.from(registrar.as_ref().unwrap_or(&uri));
     let account = way.account();
@@ -349,6 +359,7 @@ fn phone_config(plan: Plan, local: SocketAddr) -> PhoneConfig {
         contact: endpoint.contact.clone(),
         credentials: account.as_ref().map(|(user, password)| Credentials::new(user, password)),
     });
-    let secret = Secrets::of_user().and_then(|secrets| secrets.get(&uri));
-    PhoneConfig { endpoint, uri, from, target, account, registrar, secret }
+    let secret =
+        Secrets::of_user().and_then(|secrets| secrets.get(&uri, way.given_name.as_deref()));
+    PhoneConfig { endpoint, uri, from, target, account, registrar, secret, waits }
 }

@@ -56,6 +56,7 @@ pub fn run() -> ExitCode {
             let role = args.role.into();
             order::person(&args.at, |whom| Order::Role(whom, role))
         }
+        Command::Wait(args) => join::join(&args.into_join()),
         Command::Devices => devices::devices(),
     }
 }

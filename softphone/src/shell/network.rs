@@ -26,6 +26,7 @@ use softphone::media::session::{Decoded, MediaConfig, MediaSession, Output as Me
 use tokio::sync::mpsc;
 
 use super::audio::{AudioDevices, AudioState, AudioThread};
+use super::cli::Answer;
 use super::say::say;
 use super::sockets::{BoundPorts, MediaSockets};
 use super::talk::{Asked, Talk, rows};
@@ -108,6 +109,8 @@ pub struct CallSetup {
     pub keys: Option<String>,
     /// Leave when nothing more is typed and all is said.
     pub until_lines_end: bool,
+    /// What to do with a call, if we wait for one.
+    pub answer: Option<Answer>,
 }
 
 /// What is left of a call.
@@ -147,6 +150,7 @@ pub async fn run(
         talk: setup.talk,
         keys: setup.keys,
         until_lines_end: setup.until_lines_end,
+        answer: setup.answer,
         lines_over: false,
         inputs,
         started: Instant::now(),
@@ -154,7 +158,7 @@ pub async fn run(
         ended: None,
         present: BTreeSet::new(),
         refresh_at: Instant::now(),
-        progress: "calling".to_owned(),
+        progress: if setup.answer.is_some() { "waiting" } else { "calling" }.to_owned(),
         report: Report { format: FORMAT, ..Report::default() },
         scene: None,
         failures: Vec::new(),
@@ -202,6 +206,7 @@ struct Running {
     talk: Talk,
     keys: Option<String>,
     until_lines_end: bool,
+    answer: Option<Answer>,
     lines_over: bool,
     inputs: mpsc::Sender<Input>,
     started: Instant,
@@ -266,7 +271,24 @@ impl Running {
         self.refresh_at = now;
     }
 
+    /// Somebody calls, while we wait for that.
+    fn called(&mut self, now: Instant, by: &str, focus: bool) {
+        let what = if focus { "the conference" } else { "" };
+        self.talk.notice(format!("{what} {by} calls").trim_start());
+        match self.answer {
+            Some(Answer::Conferences) if focus => self.phone.accept(now),
+            _ => self.talk.notice("answer? (y/n)"),
+        }
+    }
+
     fn typed(&mut self, now: Instant, line: &str) {
+        if self.phone.is_ringing() {
+            match line.trim() {
+                "" | "y" | "Y" => self.phone.accept(now),
+                _ => self.phone.decline(now),
+            }
+            return;
+        }
         match self.talk.typed(now, &mut self.phone, line) {
             Asked::Nothing => {}
             Asked::Dial(keys) => self.dial(&keys),
@@ -364,6 +386,7 @@ impl Running {
                 self.progress = if status == 180 { "ringing".to_owned() } else { phrase };
                 self.refresh_at = now;
             }
+            Event::Called { by, focus } => self.called(now, &by, focus),
             Event::Media(lines) => self.agreed(now, &lines),
             Event::KeyFrameWanted => {
                 if let Some(media) = &mut self.media {

@@ -17,6 +17,9 @@ const MOST: usize = 1000;
 struct Kept {
     uri: String,
     secret: String,
+    /// Who made it, if that one gave a name: several people may share a machine's user to try things out.
+    #[serde(default)]
+    name: Option<String>,
 }
 
 /// The file they are in.
@@ -46,21 +49,23 @@ impl Secrets {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// What shows that we made the conference.
-    pub fn get(&self, conference: &Uri) -> Option<String> {
+    /// What shows that we made the conference; who gives another name than its creator did not.
+    pub fn get(&self, conference: &Uri, name: Option<&str>) -> Option<String> {
         let uri = key(conference);
-        self.read().into_iter().rev().find(|kept| kept.uri == uri).map(|kept| kept.secret)
+        let kept = self.read().into_iter().rev().find(|kept| kept.uri == uri)?;
+        let other = kept.name.as_deref().zip(name).is_some_and(|(creator, we)| creator != we);
+        (!other).then_some(kept.secret)
     }
 
     /// Keeps a secret, readable for nobody else.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn keep(&self, conference: &Uri, secret: &str) -> io::Result<()> {
+    pub fn keep(&self, conference: &Uri, secret: &str, name: Option<&str>) -> io::Result<()> {
         let uri = key(conference);
         let mut all = self.read();
         all.retain(|kept| kept.uri != uri);
-        all.push(Kept { uri, secret: secret.to_owned() });
+        all.push(Kept { uri, secret: secret.to_owned(), name: name.map(str::to_owned) });
         let surplus = all.len().saturating_sub(MOST);
         all.drain(..surplus);
         self.write(&all)
@@ -110,12 +115,14 @@ mod tests {
     #[test]
     fn a_secret_is_kept_for_us_alone_and_found_under_either_spelling() {
         let secrets = scratch("parley-secrets");
-        assert_eq!(secrets.get(&uri("sip:a@h")), None);
-        secrets.keep(&uri("sip:a@h:5060;transport=tcp"), "one").unwrap();
-        secrets.keep(&uri("sip:b@h:5070"), "two").unwrap();
-        secrets.keep(&uri("sip:a@h"), "three").unwrap();
-        assert_eq!(secrets.get(&uri("sip:a@h:5060")).as_deref(), Some("three"));
-        assert_eq!(secrets.get(&uri("sip:b@h")), None, "another port is another conference");
+        assert_eq!(secrets.get(&uri("sip:a@h"), None), None);
+        secrets.keep(&uri("sip:a@h:5060;transport=tcp"), "one", None).unwrap();
+        secrets.keep(&uri("sip:b@h:5070"), "two", None).unwrap();
+        secrets.keep(&uri("sip:a@h"), "three", Some("Ann")).unwrap();
+        assert_eq!(secrets.get(&uri("sip:a@h:5060"), None).as_deref(), Some("three"));
+        assert_eq!(secrets.get(&uri("sip:a@h"), Some("Ann")).as_deref(), Some("three"));
+        assert_eq!(secrets.get(&uri("sip:a@h"), Some("Bob")), None, "somebody else");
+        assert_eq!(secrets.get(&uri("sip:b@h"), None), None, "another port is another conference");
         let mode = fs::metadata(secrets.path()).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(secrets.read().len(), 2);
@@ -125,12 +132,12 @@ mod tests {
     #[test]
     fn the_oldest_is_forgotten() {
         let secrets = scratch("parley-many-secrets");
-        let kept = |n: usize| Kept { uri: format!("sip:{n}@h"), secret: n.to_string() };
+        let kept = |n: usize| Kept { uri: format!("sip:{n}@h"), secret: n.to_string(), name: None };
         secrets.write(&(0..MOST).map(kept).collect::<Vec<_>>()).unwrap();
-        secrets.keep(&uri("sip:new@h"), "x").unwrap();
+        secrets.keep(&uri("sip:new@h"), "x", None).unwrap();
         assert_eq!(secrets.read().len(), MOST);
-        assert_eq!(secrets.get(&uri("sip:0@h")), None);
-        assert_eq!(secrets.get(&uri("sip:1@h")).as_deref(), Some("1"));
+        assert_eq!(secrets.get(&uri("sip:0@h"), None), None);
+        assert_eq!(secrets.get(&uri("sip:1@h"), None).as_deref(), Some("1"));
         fs::remove_dir_all(secrets.path().ancestors().nth(2).unwrap()).unwrap();
     }
 }

@@ -47,6 +47,8 @@ struct Logged<'a> {
 pub struct Talk {
     view: Arc<View>,
     name: String,
+    /// It, if it was given and not made up.
+    given_name: Option<String>,
     log: Option<File>,
     /// Lines of ours that were not taken yet.
     under_way: BTreeMap<LineId, String>,
@@ -55,18 +57,23 @@ pub struct Talk {
 }
 
 impl Talk {
-    /// A conversation shown in `view`, in which we are called `name`.
+    /// A conversation shown in `view`, in which we are called `name`; also, whether that was given.
     ///
     /// # Errors
     /// The log cannot be written.
-    pub fn new(view: Arc<View>, name: &str, log: Option<&Path>) -> io::Result<Self> {
+    pub fn new(
+        view: Arc<View>,
+        (name, given_name): (&str, Option<&str>),
+        log: Option<&Path>,
+    ) -> io::Result<Self> {
         let open = |path: &Path| {
             let file = OpenOptions::new().append(true).create(true).open(path);
             file.map_err(|error| io::Error::other(format!("{}: {error}", path.display())))
         };
         let log = log.map(open).transpose()?;
         let name = name.to_owned();
-        Ok(Self { view, name, log, under_way: BTreeMap::new(), script: Vec::new() })
+        let given_name = given_name.map(str::to_owned);
+        Ok(Self { view, name, given_name, log, under_way: BTreeMap::new(), script: Vec::new() })
     }
 
     /// Says these lines by itself, so long after the answer.
@@ -100,6 +107,7 @@ impl Talk {
             Event::Said { id } => self.said(id),
             Event::NotSaid { id, why } => self.not_said(id, &why),
             Event::Roster(changes) => self.changed(&changes),
+            Event::Missed => self.notice("the caller has given up"),
             Event::Done(words) => self.notice(&words),
             Event::NotDone(why) => self.notice(&format!("not done: {why}")),
             Event::Organizer { uri, secret } => self.organizer(&uri, &secret),
@@ -109,7 +117,8 @@ impl Talk {
 
     /// We are the organizer, and must keep what shows it.
     fn organizer(&self, uri: &Uri, secret: &str) {
-        let kept = Secrets::of_user().map(|secrets| (secrets.keep(uri, secret), secrets));
+        let kept = Secrets::of_user()
+            .map(|secrets| (secrets.keep(uri, secret, self.given_name.as_deref()), secrets));
         match kept {
             Some((Err(error), secrets)) => {
                 complain(&format!("{}: {error}", secrets.path().display()));

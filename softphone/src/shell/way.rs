@@ -22,6 +22,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(120);
 pub struct Way {
     /// Our display name.
     pub name: String,
+    /// It, if it was given and not made up.
+    pub given_name: Option<String>,
     /// The user part of our address.
     pub user: String,
     /// Password of the account.
@@ -53,6 +55,7 @@ impl Way {
         let user = who.user.clone().unwrap_or_else(guest);
         Ok(Self {
             name: who.name.clone().unwrap_or_else(|| user.clone()),
+            given_name: who.name.clone(),
             user,
             password: who.password.clone(),
             hop,

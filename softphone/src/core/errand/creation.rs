@@ -28,6 +28,8 @@ pub enum Visibility {
 /// A conference that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Creation {
+    /// Its name; a random one otherwise.
+    pub name: Option<String>,
     /// What it is about.
     pub subject: Option<String>,
     /// What has to be dialled to come in.
@@ -57,6 +59,7 @@ impl Creation {
             Visibility::Hidden => "hidden".to_owned(),
         });
         let all = [
+            ("Conference-Name", self.name.clone()),
             ("Subject", self.subject.clone()),
             ("Conference-Pin", self.pin.clone()),
             ("Conference-Visibility", visibility),
@@ -128,6 +131,7 @@ mod tests {
         let bare = Creation::default();
         assert!(bare.headers().is_empty());
         let creation = Creation {
+            name: Some("standup".to_owned()),
             subject: Some("Plan B".to_owned()),
             pin: Some("4711".to_owned()),
             visibility: Some(Visibility::Members),
@@ -139,6 +143,7 @@ mod tests {
         let said: Vec<String> =
             creation.headers().iter().map(|(name, value)| format!("{name}: {value}")).collect();
         let expected = [
+            "Conference-Name: standup",
             "Subject: Plan B",
             "Conference-Pin: 4711",
             "Conference-Visibility: members",

@@ -35,9 +35,8 @@ impl Phone {
             E::InDialog { transaction, request, .. } => {
                 self.answer_request(now, transaction, &request);
             }
-            E::IncomingCall { call, .. } => {
-                let _gone = self.endpoint.reject(now, call, 486, "Busy Here", &[]);
-            }
+            E::IncomingCall { call, request, flow } => self.called(now, call, request, flow),
+            E::Cancelled { call, .. } | E::Ended { call, .. } if self.missed(call) => {}
             E::Response { transaction, response, .. } => {
                 self.responded(now, transaction, &response);
             }
@@ -113,7 +112,7 @@ impl Phone {
         match change {
             Some(Change::Registered) if self.state == State::Registering => {
                 self.event(Event::Registered);
-                self.invite(now);
+                self.begin(now);
             }
             Some(Change::Failed(outcome)) => self.close(now, outcome),
             _ => {}
@@ -246,10 +245,10 @@ impl Phone {
 }
 
 /// What we describe sessions in.
-const SDP: &str = "application/sdp";
+pub(super) const SDP: &str = "application/sdp";
 
 /// The description of a message; empty, and so malformed, if it has none.
-fn description(body: Option<Bytes>) -> String {
+pub(super) fn description(body: Option<Bytes>) -> String {
     body.as_ref().map(|body| text(body).into_owned()).unwrap_or_default()
 }
 

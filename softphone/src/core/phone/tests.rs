@@ -64,6 +64,7 @@ fn config(account: Option<(&str, &str)>, register: bool) -> PhoneConfig {
         account: account.map(|(user, password)| (user.to_owned(), password.to_owned())),
         registrar,
         secret: None,
+        waits: false,
     }
 }
 
@@ -249,7 +250,7 @@ fn every_refusal_ends_with_its_outcome() {
         (488, vec![warning], 6, "no common audio or video (488 no codec in common)"),
         (503, vec![later], 7, "not available now (503 Service Unavailable), try in 7 s"),
         (486, vec![], 8, "busy or declined (486 Busy Here)"),
-        (500, vec![], 1, "the call failed (500 Server Internal Error)"),
+        (500, vec![], 1, "refused (500 Server Internal Error)"),
     ] {
         let mut world = called();
         world.refuse(status, &headers);
@@ -792,4 +793,54 @@ fn orders_go_in_the_call_and_their_answers_come_back() {
         assert_eq!(matches!(event, Some(Event::Done(_))), done, "{event:?}");
         assert_eq!(matches!(event, Some(Event::NotDone(_))), !done, "{event:?}");
     }
+}
+
+#[test]
+fn who_waits_is_called_into_a_conference() {
+    let mut world = World::new(PhoneConfig { waits: true, ..config(None, false) });
+    world.roster = true;
+    world.phone.start(world.now);
+    world.pass(Duration::from_secs(30));
+    assert!(world.events.is_empty(), "waiting has no end: {:?}", world.events);
+    let ring = |world: &mut World| {
+        let mut theirs = callee();
+        let to = uri("sip:ann@127.0.0.1:5070");
+        let from = NameAddr::new(uri("sip:room@127.0.0.1:5060")).with_display_name("Weekly");
+        let invite = Invite::new(to, from, Some(Body::sdp(theirs.offer())));
+        let call = world.server.invite(world.now, invite).unwrap();
+        world.exchange();
+        (call, theirs)
+    };
+    let called = || Event::Called { by: "Weekly".to_owned(), focus: true };
+    let (call, _) = ring(&mut world);
+    assert_eq!(world.events, [called()]);
+    world.phone.decline(world.now);
+    let told = world.exchange();
+    assert!(
+        matches!(&told[..], [ServerEvent::Rejected { response, .. }] if response.status == 603)
+    );
+    let (call, _) = (ring(&mut world).0, call);
+    world.server.bye(world.now, call, None).unwrap();
+    world.exchange();
+    assert_eq!(world.events, [called(), called(), Event::Missed]);
+    world.events.clear();
+
+    let (_, mut theirs) = ring(&mut world);
+    world.phone.accept(world.now);
+    let told = world.exchange();
+    let answered = told.iter().find_map(|event| match event {
+        ServerEvent::Answered { response, .. } => Some(response.clone()),
+        _ => None,
+    });
+    let body = answered.expect("an answer").body;
+    theirs.answered(std::str::from_utf8(&body).unwrap()).unwrap();
+    assert!(matches!(world.events[..], [Event::Called { .. }, Event::Media(_)]));
+    assert!(world.phone.peer_is_focus());
+    let subscribed = told.iter().any(|event| {
+        matches!(event, ServerEvent::Request { request, .. } if request.method == Method::Subscribe)
+    });
+    assert!(subscribed, "it shows who is there");
+    world.phone.leave(world.now);
+    world.pass(Duration::from_secs(3));
+    assert_eq!(*world.outcome(), Outcome::Left);
 }

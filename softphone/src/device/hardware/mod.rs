@@ -2,6 +2,7 @@
 
 mod audio;
 mod camera;
+mod keyboard;
 mod list;
 mod microphone;
 mod pixels;

@@ -1,26 +1,22 @@
 //! Text: an embedded Latin font, and whatever the system has for other scripts.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::fmt;
 
 use fontdue::{Font, FontSettings, Metrics};
 
+use super::font_files;
+
 /// A clean system has no font at all; this one knows Latin, Greek, Cyrillic, Arabic and symbols.
 const LATIN: &[u8] = include_bytes!("../../../assets/DejaVuSans.ttf");
 
-/// Where distributions keep a font for Chinese, Japanese and Korean.
-const FALLBACKS: [&str; 6] = [
-    "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/noto-cjk/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/google-noto-cjk/NotoSansCJK-Regular.ttc",
-    "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
-    "/usr/share/fonts/truetype/wqy/wqy-zenhei.ttc",
-    "/usr/share/fonts/truetype/arphic/uming.ttc",
-];
-
 /// Names come from strangers, so that the glyphs kept have a limit.
 const KEPT_GLYPHS: usize = 2000;
+
+/// Characters for which the system is asked; each question takes a moment, and strangers choose the characters.
+const MOST_LOOKUPS: usize = 64;
+/// Further fonts kept; one for Chinese takes 20 MB.
+const MOST_FONTS: usize = 6;
 
 struct Glyph {
     metrics: Metrics,
@@ -32,7 +28,9 @@ struct Glyph {
 pub struct Fonts {
     /// `None` inside: tried and not found.
     latin: Option<Option<Font>>,
-    fallback: Option<Option<Font>>,
+    /// Those of the system that were needed so far.
+    others: Vec<Font>,
+    lookups: usize,
     glyphs: BTreeMap<(char, u16), Glyph>,
 }
 
@@ -40,6 +38,11 @@ impl fmt::Debug for Fonts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Fonts").field("glyphs", &self.glyphs.len()).finish_non_exhaustive()
     }
+}
+
+/// Whether a font can draw a character: fonts of coloured pictures know it, but have no outline of it.
+fn has(font: &Font, character: char) -> bool {
+    font.has_glyph(character) && font.metrics(character, 24.0).width > 0
 }
 
 /// Parses a font for the sizes we use. Takes 45 ms for ours, up to 0.5 s for a whole CJK font.
@@ -51,26 +54,37 @@ fn parse(data: &[u8]) -> Option<Font> {
 impl Fonts {
     /// The glyph of a character from the first font that has it.
     fn glyph(&mut self, character: char, size: u16) -> Option<&Glyph> {
-        let Self { latin, fallback, glyphs } = self;
-        if glyphs.len() >= KEPT_GLYPHS {
-            glyphs.clear();
+        if self.glyphs.len() >= KEPT_GLYPHS {
+            self.glyphs.clear();
         }
-        let place = match glyphs.entry((character, size)) {
-            Entry::Occupied(kept) => return Some(kept.into_mut()),
-            Entry::Vacant(place) => place,
-        };
-        let latin = latin.get_or_insert_with(|| parse(LATIN)).as_ref()?;
-        let font = if latin.has_glyph(character) {
-            latin
-        } else {
-            // Reading a big font costs time and memory: only when somebody needs it.
-            let found = fallback.get_or_insert_with(|| {
-                FALLBACKS.iter().find_map(|path| parse(&std::fs::read(path).ok()?))
-            });
-            found.as_ref().filter(|font| font.has_glyph(character)).unwrap_or(latin)
-        };
-        let (metrics, coverage) = font.rasterize(character, f32::from(size));
-        Some(place.insert(Glyph { metrics, coverage }))
+        if !self.glyphs.contains_key(&(character, size)) {
+            let glyph = self.draw_glyph(character, size)?;
+            self.glyphs.insert((character, size), glyph);
+        }
+        self.glyphs.get(&(character, size))
+    }
+
+    fn draw_glyph(&mut self, character: char, size: u16) -> Option<Glyph> {
+        let latin = self.latin.get_or_insert_with(|| parse(LATIN)).as_ref()?;
+        let known = latin.has_glyph(character);
+        if !known && !self.others.iter().any(|font| has(font, character)) {
+            self.look_up(character);
+        }
+        let latin = self.latin.as_ref()?.as_ref()?;
+        let other = self.others.iter().find(|font| has(font, character)).filter(|_| !known);
+        let (metrics, coverage) = other.unwrap_or(latin).rasterize(character, f32::from(size));
+        Some(Glyph { metrics, coverage })
+    }
+
+    /// Reading a big font costs time and memory: only when somebody needs it.
+    fn look_up(&mut self, character: char) {
+        if self.lookups >= MOST_LOOKUPS || self.others.len() >= MOST_FONTS {
+            return;
+        }
+        self.lookups += 1;
+        let fonts = font_files::with(character).into_iter();
+        let mut fonts = fonts.filter_map(|file| parse(&std::fs::read(file).ok()?));
+        self.others.extend(fonts.find(|font| has(font, character)));
     }
 
     /// Width of a line in pixels.
@@ -95,6 +109,49 @@ impl Fonts {
         }
         fitting.push('…');
         fitting
+    }
+
+    /// The text in lines of at most `width` pixels, broken between words where that is possible.
+    pub fn wrap(&mut self, text: &str, size: u16, width: f32) -> Vec<String> {
+        let mut lines = Vec::new();
+        for paragraph in text.split('\n') {
+            let mut line = String::new();
+            let mut used = 0.0;
+            for word in paragraph.split_inclusive(' ') {
+                let length = self.width(word.trim_end(), size);
+                if used > 0.0 && used + length > width {
+                    lines.push(std::mem::take(&mut line));
+                    used = 0.0;
+                }
+                for character in printable(word) {
+                    let advance =
+                        self.glyph(character, size).map_or(0.0, |g| g.metrics.advance_width);
+                    // a word longer than a line, or a script without blanks; a blank at the end may stand out
+                    if used > 0.0 && used + advance > width && character != ' ' {
+                        lines.push(std::mem::take(&mut line));
+                        used = 0.0;
+                    }
+                    line.push(character);
+                    used += advance;
+                }
+            }
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// The end of the text that fits into `width` pixels.
+    pub fn tail<'a>(&mut self, text: &'a str, size: u16, width: f32) -> &'a str {
+        let mut used = 0.0;
+        let mut start = text.len();
+        for (at, character) in text.char_indices().rev() {
+            used += self.width(character.encode_utf8(&mut [0; 4]), size);
+            if used > width {
+                break;
+            }
+            start = at;
+        }
+        text.get(start..).unwrap_or_default()
     }
 
     /// Draws a line whose base line starts at `at`: `plot` gets each pixel touched and how much
@@ -156,8 +213,25 @@ mod tests {
     }
 
     #[test]
-    fn kept_glyphs_have_a_limit() {
+    fn lines_are_broken_between_words_and_within_long_ones() {
         let mut fonts = Fonts::default();
+        let width = fonts.width("one two", 16);
+        assert_eq!(fonts.wrap("one two three\nfour", 16, width), ["one two ", "three", "four"]);
+        assert_eq!(fonts.wrap("", 16, width), [""]);
+        let broken = fonts.wrap(&"x".repeat(50), 16, width);
+        assert!(broken.len() > 3 && broken.concat() == "x".repeat(50));
+        assert!(broken.iter().all(|line| fonts.width(line, 16) <= width));
+        assert_eq!(fonts.wrap("xyz", 16, 0.0), ["x", "y", "z"], "no room is no endless loop");
+        assert_eq!(fonts.tail("one two", 16, width), "one two");
+        let end = fonts.tail("zero one two", 16, width);
+        assert!(end.ends_with("two") && !end.contains("zero"));
+        assert_eq!(fonts.tail("é", 16, 0.0), "");
+    }
+
+    #[test]
+    fn kept_glyphs_have_a_limit() {
+        // nobody is asked any more
+        let mut fonts = Fonts { lookups: MOST_LOOKUPS, ..Fonts::default() };
         for character in ('\u{20}'..='\u{2fff}').take(2 * KEPT_GLYPHS) {
             fonts.width(&character.to_string(), 8);
         }

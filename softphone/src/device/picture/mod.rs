@@ -1,9 +1,11 @@
 //! Drawing: the grid of pictures, text, and PNG files. Pure: no window is needed.
 
 mod canvas;
+mod font_files;
 mod fonts;
 mod layout;
 mod overlay;
+mod panels;
 mod png_file;
 mod render;
 mod scale;

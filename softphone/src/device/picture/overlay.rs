@@ -3,18 +3,21 @@
 use super::canvas::{Area, Canvas};
 use super::{Colour, Fonts, SceneTile};
 
-const WHITE: Colour = 0x00ff_ffff;
-const GREY: Colour = 0x00a8_b0bc;
-const RED: Colour = 0x00d0_3a3a;
-const SPEAKING: Colour = 0x003d_dc84;
-const PANEL: Colour = 0x000c_1016;
+pub(super) const WHITE: Colour = 0x00ff_ffff;
+pub(super) const GREY: Colour = 0x00a8_b0bc;
+pub(super) const RED: Colour = 0x00d0_3a3a;
+pub(super) const SPEAKING: Colour = 0x003d_dc84;
+pub(super) const PANEL: Colour = 0x000c_1016;
 
 /// Height of the status line.
 pub(super) const STATUS_HEIGHT: i32 = 30;
 
-const KEYS: [(&str, &str); 5] = [
+const KEYS: [(&str, &str); 8] = [
     ("m", "microphone off and on"),
     ("v", "camera off and on"),
+    ("p", "people shown and hidden"),
+    ("c", "chat shown and hidden"),
+    ("Enter", "write; /help lists commands"),
     ("0-9*#", "telephone keys"),
     ("?", "this help"),
     ("q", "leave the meeting"),
@@ -80,13 +83,13 @@ pub(super) fn status(canvas: &mut Canvas, fonts: &mut Fonts, text: &str) {
 /// The keys, on a panel in the middle.
 pub(super) fn help(canvas: &mut Canvas, fonts: &mut Fonts) {
     let (width, height) = (canvas.width() as i32, canvas.height() as i32);
-    let panel = Area { x: (width - 320) / 2, y: (height - 190) / 2, width: 320, height: 190 };
+    let panel = Area { x: (width - 360) / 2, y: (height - 274) / 2, width: 360, height: 274 };
     canvas.shade(panel, PANEL, 225);
     canvas.outline(panel, 1, GREY);
     canvas.text(fonts, "Keys", 18, (panel.x + 24, panel.y + 38), WHITE);
     for (n, (key, what)) in (0..).zip(KEYS) {
         let base = panel.y + 72 + n * 28;
         canvas.text(fonts, key, 16, (panel.x + 28, base), SPEAKING);
-        canvas.text(fonts, what, 16, (panel.x + 64, base), WHITE);
+        canvas.text(fonts, what, 16, (panel.x + 88, base), WHITE);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::canvas::{Area, Canvas};
 use super::scale::{Scaler, fitted};
-use super::{Fonts, Scene, layout, overlay};
+use super::{Fonts, Scene, layout, overlay, panels};
 
 const BACKGROUND: u32 = 0x0018_1c22;
 const TILE: u32 = 0x0026_2c36;
@@ -24,12 +24,9 @@ impl Renderer {
         let Self { canvas, fonts, scaler } = self;
         let (width, height) = (width.clamp(1, LARGEST), height.clamp(1, LARGEST));
         canvas.reset(width, height, BACKGROUND);
-        let room = Area {
-            x: 0,
-            y: 0,
-            width: width as i32,
-            height: (height as i32 - overlay::STATUS_HEIGHT).max(0),
-        };
+        let high = (height as i32 - overlay::STATUS_HEIGHT).max(0);
+        let side = panels::width(scene, width as i32);
+        let room = Area { x: 0, y: 0, width: width as i32 - side, height: high };
         for (tile, area) in scene.tiles.iter().zip(layout::grid(room, scene.tiles.len())) {
             canvas.fill(area, TILE);
             match &tile.picture {
@@ -40,6 +37,10 @@ impl Renderer {
                 None => overlay::placeholder(canvas, fonts, tile, area),
             }
             overlay::marks(canvas, fonts, tile, area);
+        }
+        if side > 0 {
+            let area = Area { x: room.width, y: 0, width: side, height: high };
+            panels::draw(canvas, fonts, scene, area);
         }
         overlay::status(canvas, fonts, &scene.status);
         if scene.help {
@@ -53,7 +54,7 @@ impl Renderer {
 #[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
 mod tests {
     use super::*;
-    use crate::device::picture::{SceneTile, write_png};
+    use crate::device::picture::{ChatEntry, PersonRow, SceneTile, write_png};
     use crate::device::synthetic::TestPattern;
     use crate::device::{Camera, CameraSettings};
     use std::sync::Arc;
@@ -91,7 +92,11 @@ mod tests {
 
     #[test]
     fn the_same_scene_makes_the_same_picture_at_any_size() {
-        let scene = scene();
+        let mut scene = scene();
+        scene.panels.chat = true;
+        scene.panels.people = true;
+        scene.people =
+            Arc::new(vec![PersonRow { name: "Zoé".into(), ..PersonRow::default() }; 90]);
         let mut renderer = Renderer::default();
         for (width, height) in [(1280, 750), (640, 400), (97, 61), (1, 1), (0, 0), (30, 900)] {
             let first = renderer.render(&scene, width, height).clone();
@@ -107,12 +112,19 @@ mod tests {
         let mut renderer = Renderer::default();
         let before = renderer.render(&plain, 1280, 750).clone();
         assert!(colours(&before) > 500);
-        let mut changes: Vec<Scene> = (0..5).map(|_| plain.clone()).collect();
+        let mut changes: Vec<Scene> = (0..8).map(|_| plain.clone()).collect();
         changes[0].tiles[0].speaking = false;
         changes[1].tiles[1].name = "Somebody".to_owned();
         changes[2].tiles[3].muted = false;
         changes[3].help = true;
         changes[4].status.clear();
+        changes[5].panels.chat = true;
+        changes[6].panels.people = true;
+        let text = "grüß euch 会议".to_owned();
+        let said = ChatEntry { time: "12:03:11".into(), from: "Zoé".into(), text, own: false };
+        changes[7].chat = Arc::new(vec![said]);
+        changes[7].panels.chat = true;
+        changes[7].panels.input = Some("typing".into());
         for (n, changed) in changes.iter().enumerate() {
             let after = renderer.render(changed, 1280, 750);
             assert!(*after != before, "change {n} is not seen");
