@@ -167,6 +167,20 @@ fn who_refuses_the_envelope_gets_plain_text_from_then_on() {
         let heard = hear(&mut lab, &ben);
         assert_eq!(heard[0].headers.get("Content-Type"), Some("text/plain;charset=UTF-8"));
         assert_eq!(texts(&heard), ["[08:00:00 UTC] ANN: two"]);
+        // outside of the dialog, by its way, and from the conference in the sender's name
+        let headers = &heard[0].headers;
+        assert_eq!(headers.to().unwrap().tag(), None);
+        assert_ne!(headers.call_id().unwrap(), "ben-5080");
+        let from = headers.from().unwrap();
+        assert_eq!(from.display_name.as_deref(), Some("ANN"));
+        assert_eq!(from.uri.to_string(), "sip:room@127.0.0.1:5060");
+        // who takes nothing from strangers gets it in the dialog
+        say(&mut lab, &mut ann, PLAIN, "three");
+        let outside = requests(&lab.take(5080), &Method::Message).remove(0);
+        ben.respond(&mut lab, &outside, 403, "", "");
+        let heard = hear(&mut lab, &ben);
+        assert_eq!(texts(&heard), ["[08:00:00 UTC] ANN: three"]);
+        assert_eq!(heard[0].headers.call_id().unwrap(), "ben-5080");
     }
 }
 

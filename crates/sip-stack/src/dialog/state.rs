@@ -78,6 +78,22 @@ impl Dialog {
         self.build(method, self.local_seq)
     }
 
+    /// A request to the peer by the way of the dialog, but outside of it: without tags, Call-ID and
+    /// CSeq.
+    pub(crate) fn beside(&self, method: Method) -> Request {
+        let mut request = self.build(method, 0);
+        let without_tag = |address: &NameAddr| {
+            let mut address = address.clone();
+            address.params.remove("tag");
+            address
+        };
+        request.headers.insert("From", without_tag(&self.local));
+        request.headers.insert("To", without_tag(&self.remote));
+        request.headers.remove("Call-ID");
+        request.headers.remove("CSeq");
+        request
+    }
+
     /// The ACK for the 2xx to our INVITE with the CSeq number `cseq` (§13.2.2.4).
     pub(crate) fn ack(&self, cseq: u32) -> Request {
         self.build(Method::Ack, cseq)

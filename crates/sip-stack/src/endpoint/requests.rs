@@ -135,14 +135,63 @@ impl Endpoint {
         {
             credentials.authorize(&mut request, &mut self.tokens);
         }
-        let is_long = request.to_bytes().len() > self.config.max_udp_request;
-        if request.method == Method::Message && is_long && may_congest(&target) {
-            // RFC 3428 §8: such a MESSAGE goes over TCP or not at all.
+        if self.must_not_congest(&request, &target) {
             target = Target::Hop(Hop { transport: Some(Transport::Tcp), ..next_hop });
             fallback = None;
         }
         let user = ClientUser::InDialog(call);
         Ok(self.layer.start_client(now, request, target, fallback, user, &mut self.tokens))
+    }
+
+    /// Sends a MESSAGE to the peer of an established call by the way of its dialog, but outside of it:
+    /// from the same address with this display name. Some clients take who has sent a MESSAGE in a
+    /// dialog for themselves. The outcome is as of [`send_request`](Self::send_request).
+    ///
+    /// # Errors
+    /// As [`request`](Self::request).
+    pub fn message_beside(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        display_name: &str,
+        body: Body,
+    ) -> Result<ClientTransactionId, SessionError> {
+        if !self.layer.has_room() {
+            return Err(SessionError::TooMany);
+        }
+        let state = self.live_call(call)?;
+        if state.stage != Stage::Established {
+            return Err(SessionError::WrongState);
+        }
+        let dialog = state.dialog.as_ref().ok_or(SessionError::WrongState)?;
+        let mut request = dialog.beside(Method::Message);
+        let mut target = state.target(dialog);
+        let mut fallback = state.fallback(dialog, &target);
+        let next_hop = dialog.next_hop();
+        if let Ok(from) = request.headers.from() {
+            let from = from.with_display_name(display_name);
+            request.headers.insert("From", from.with_param("tag", &self.tokens.tag()));
+        }
+        request.headers.push("Call-ID", self.tokens.call_id());
+        let number = self.tokens.cseq();
+        request.headers.push("CSeq", CSeq { number, method: Method::Message });
+        if !self.config.user_agent.is_empty() {
+            request.headers.push("User-Agent", &self.config.user_agent);
+        }
+        request.set_body(&body.content_type, body.bytes);
+        if self.must_not_congest(&request, &target) {
+            target = Target::Hop(Hop { transport: Some(Transport::Tcp), ..next_hop });
+            fallback = None;
+        }
+        let user = ClientUser::Owner;
+        Ok(self.layer.start_client(now, request, target, fallback, user, &mut self.tokens))
+    }
+
+    /// Whether a request has to go over TCP or not at all: a long MESSAGE (RFC 3428 §8).
+    fn must_not_congest(&self, request: &Request, target: &Target) -> bool {
+        request.method == Method::Message
+            && may_congest(target)
+            && request.to_bytes().len() > self.config.max_udp_request
     }
 
     /// A response to the request of `transaction`: the copied headers, our To tag and `Server`. An

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use sip_stack::endpoint::{CallId, ServerTransactionId};
+use sip_stack::endpoint::{Body, CallId, ClientTransactionId, ServerTransactionId, SessionError};
 use sip_stack::message::{Method, Response, Uri};
 
 use super::delivery::{Delivery, DeliveryId, Outcome, Settled};
@@ -42,15 +42,19 @@ impl Registrar {
             let Some(member) = self.member_mut(call) else { return };
             let Some(item) = member.inbox.next() else { return };
             let room = room_uri(&member.contact.uri);
-            let body = match member.inbox.form {
-                Form::Cpim => item.line.cpim(&room),
-                Form::Plain => item.line.plain(unix),
+            let (form, line) = (member.inbox.form, &item.line);
+            let sent = match form {
+                Form::Cpim => self.message_in(now, call, line.cpim(&room)),
+                Form::Plain => {
+                    self.endpoint.message_beside(now, call, &line.by.name, line.plain(unix))
+                }
+                Form::PlainInside => self.message_in(now, call, line.plain(unix)),
                 Form::None => {
                     self.settle(now, item.delivery, Outcome::Nothing);
                     continue;
                 }
             };
-            match self.endpoint.request(now, call, Method::Message, &[], Some(body)) {
+            match sent {
                 Ok(transaction) => {
                     self.relayed.insert(transaction, Relayed::Chat(call));
                     if let Some(member) = self.member_mut(call) {
@@ -64,6 +68,15 @@ impl Registrar {
                 }
             }
         }
+    }
+
+    fn message_in(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        body: Body,
+    ) -> Result<ClientTransactionId, SessionError> {
+        self.endpoint.request(now, call, Method::Message, &[], Some(body))
     }
 
     /// A device has answered a line of chat, or will not.
@@ -81,6 +94,13 @@ impl Registrar {
             // baresip refuses the envelope by 415, Linphone by 488 (in a call).
             (406 | 415 | 488, Form::Cpim) => {
                 member.inbox.form = Form::Plain;
+                member.inbox.put_back(item);
+                self.pump(now, call);
+                return;
+            }
+            // Whoever wants to know who we are, or takes nothing from strangers, knows the dialog.
+            (401 | 403..=407 | 415 | 481 | 488 | 501 | 603, Form::Plain) => {
+                member.inbox.form = Form::PlainInside;
                 member.inbox.put_back(item);
                 self.pump(now, call);
                 return;
