@@ -79,6 +79,13 @@ impl Conference {
                 .is_some_and(|line| matches!(line.medium, Medium::Video(_)))
     }
 
+    /// Tells the sources of all legs once more: the focus has missed some of what it was told.
+    pub fn tell_sources_again(&mut self) {
+        for leg in self.legs.values_mut() {
+            leg.sources = Sources { told: None, changed: true };
+        }
+    }
+
     /// Tells the focus about legs whose streams are known by something else than it was told.
     pub(super) fn tell_sources(&mut self) {
         for (&id, leg) in self.legs.iter_mut().filter(|(_, leg)| leg.sources.changed) {

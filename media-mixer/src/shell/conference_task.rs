@@ -9,6 +9,7 @@ use media_mixer::{
 };
 use mixer_control::{LegHealth, LegRef, LegStats, MixerError, MixerEvent, Prompt};
 use rtp_session::NtpClock;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info, warn};
 
@@ -60,6 +61,8 @@ pub(crate) enum Command {
         prompts: Vec<Prompt>,
         reply: Reply<()>,
     },
+    /// The focus has a new stream of events, and has missed what came while it had none.
+    TellSources,
     LegStats {
         reply: Reply<Vec<LegStats>>,
     },
@@ -184,7 +187,7 @@ impl Task {
         }
     }
 
-    fn tell(&self, event: Event) {
+    fn tell(&mut self, event: Event) {
         let leg = |leg| LegRef { conference: self.name.clone(), leg };
         let event = match event {
             Event::KeyFrameWanted { leg: name } => MixerEvent::KeyFrameWanted(leg(name)),
@@ -205,8 +208,10 @@ impl Task {
         if !matches!(event, MixerEvent::Digit { .. }) {
             debug!(?event, "event");
         }
-        // Full or closed: events are news, and the next ones will tell as much.
-        let _ = self.events.try_send(event);
+        // Full or closed: events are news, and the next ones will tell as much; but sources are told once.
+        if let Err(TrySendError::Full(MixerEvent::Sources { .. })) = self.events.try_send(event) {
+            self.conference.tell_sources_again();
+        }
     }
 
     /// Carries out a command; `true` when the conference is over.
@@ -261,6 +266,7 @@ impl Task {
             Command::LegStats { reply } => {
                 let _ = reply.send(Ok(self.conference.leg_stats()));
             }
+            Command::TellSources => self.conference.tell_sources_again(),
             Command::Doctor { leg, reply } => {
                 let _ = reply.send(self.conference.doctor(now, leg.as_deref()));
             }

@@ -217,6 +217,10 @@ impl Directory {
         let entry = tables.foci.entry(focus.to_owned()).or_default();
         entry.streams.push(sender);
         entry.silent_since = None;
+        for conference in tables.conferences.values().filter(|entry| entry.focus == focus) {
+            // One that is too busy to be asked tells changes all the same.
+            let _ = conference.inbox.try_send(Command::TellSources);
+        }
         receiver
     }
 

@@ -255,6 +255,18 @@ async fn three_people_meet_and_the_program_ends_when_told() {
         }
     }
 
+    // A focus that lost its stream has missed some: it is told all again.
+    let again = proto::EventsRequest { focus: "test".to_owned() };
+    let mut events = client.clone().events(again).await.unwrap().into_inner();
+    let mut told = std::collections::BTreeSet::new();
+    while told.len() < 5 {
+        let event = events.message().await.unwrap().unwrap();
+        if let Ok(MixerEvent::Sources { leg, lines }) = event.try_into() {
+            assert!(lines[0].ssrc.is_some(), "{lines:?}");
+            told.insert(leg);
+        }
+    }
+
     assert!(get(program.http, "/healthz").starts_with("HTTP/1.1 200"));
     let metrics = get(program.http, "/metrics");
     assert_eq!(metric(&metrics, "parley_mixer_conferences"), Some(2.0), "{metrics}");
