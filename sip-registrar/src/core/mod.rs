@@ -2,6 +2,7 @@
 
 mod accounts;
 mod call;
+mod ccmp;
 mod clock;
 mod conference;
 mod counters;

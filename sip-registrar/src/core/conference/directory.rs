@@ -120,6 +120,9 @@ impl Directory {
     pub(crate) fn touch(&mut self, name: &ConferenceName) {
         if !self.touched.contains(name) {
             self.touched.insert(name.clone());
+            if let Some(focus) = self.by_name.get_mut(name) {
+                focus.revision = focus.revision.saturating_add(1);
+            }
         }
     }
 

@@ -33,12 +33,15 @@ pub(crate) struct Focus {
     pub(crate) expected: Option<(Identity, Instant)>,
     /// When something is due; only [`super::Directory::set_due`] sets it.
     pub(super) due: Option<Instant>,
+    /// Rises with each change (RFC 6503 `version`); it may rise without one.
+    pub(crate) revision: u32,
 }
 
 impl Focus {
     /// A conference without members. `id` is its name at the mixer.
     pub(crate) fn new(now: Instant, id: String, creator: Creator, meeting: Meeting) -> Self {
         Focus {
+            revision: 1,
             id,
             creator,
             meeting,

@@ -27,9 +27,9 @@ const MAX_NEWS: usize = 50;
 impl Registrar {
     /// A conference with everybody in it, under no name yet: subscribers know it under different hosts.
     /// Those who were in `before` keep their order, for a changed order cannot be told as a change.
-    pub(super) fn roster(&self, focus: &Focus, before: Option<&ConferenceInfo>) -> ConferenceInfo {
+    pub(crate) fn roster(&self, focus: &Focus, before: Option<&ConferenceInfo>) -> ConferenceInfo {
         let mut users: Vec<User> = Vec::new();
-        let shown = focus.members().filter(|(_, member)| is_shown(member));
+        let shown = focus.members().filter(|(_, member)| member.is_seen_by(MemberRole::Moderator));
         for (_, member) in shown {
             let endpoint = endpoint_of(member);
             match users.iter_mut().find(|user| user.entity == member.aor) {
@@ -92,7 +92,7 @@ impl Registrar {
 
     /// What one subscriber is told: under the host it knows, and with its own dialogs. Those of others
     /// are their secret: who knows a dialog may take it over (RFC 3891).
-    pub(super) fn roster_for(
+    pub(crate) fn roster_for(
         &self,
         shared: &ConferenceInfo,
         focus: &Focus,
@@ -221,11 +221,6 @@ fn entity_of(member: &Member) -> String {
     format!("{};gr={}", member.aor, member.leg)
 }
 
-/// Who has not dialled the PIN yet is nobody: anybody could write a name on the members' screens.
-fn is_shown(member: &Member) -> bool {
-    !matches!(member.place, Place::AtPin { .. })
-}
-
 fn endpoint_of(member: &Member) -> Endpoint {
     let media = media_of(member);
     let holds = media.first().is_some_and(|audio| {
@@ -252,7 +247,7 @@ fn endpoint_of(member: &Member) -> Endpoint {
             .since
             .map(|since| Execution { when: Some(whole(since)), ..Execution::default() }),
         media,
-        waiting: Some(MemberState::of(member) == MemberState::Waiting),
+        waiting: Some(member.place != Place::Inside),
         ..Endpoint::default()
     }
 }

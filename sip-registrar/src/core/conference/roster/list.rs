@@ -10,9 +10,9 @@ use super::subscription::{Subscription, Topic};
 use crate::core::conference::ConferenceName;
 use crate::core::registrar::Registrar;
 
-/// The most conferences in one notification: some 30 kB, that it fits into a datagram. Those left out
-/// are told in the next one.
-const MAX_ROWS: usize = 40;
+/// The most conferences in one notification: some 25 kB, that it fits into a datagram, and no more parts
+/// than bodies of several parts may have here. Those left out are told in the next one.
+const MAX_ROWS: usize = sip_stack::message::multipart::MAX_PARTS - 2;
 
 /// What a subscriber knows of the list.
 #[derive(Debug, Default)]

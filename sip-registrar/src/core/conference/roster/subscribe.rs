@@ -256,7 +256,7 @@ impl Registrar {
 impl Focus {
     /// Whether somebody may see who is in this conference: who is in it, or on the way in (Linphone asks
     /// before its ACK), and who runs it.
-    pub(super) fn may_watch(&self, by: &Actor) -> bool {
+    pub(crate) fn may_watch(&self, by: &Actor) -> bool {
         let identity = Identity::of_actor(by);
         let is_in = |member: &Member| {
             member.place == Place::Inside && Some(&member.identity) == identity.as_ref()
