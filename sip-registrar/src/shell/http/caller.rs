@@ -148,7 +148,10 @@ async fn operator(services: &Services, shown: &str) -> Result<Caller, Problem> {
     };
     let Some(token) = token else {
         let challenge = "Bearer realm=\"parley\", error=\"invalid_token\"".to_owned();
-        return Err(Problem::unauthorized("this token is not, or no longer, good", vec![challenge]));
+        return Err(Problem::unauthorized(
+            "this token is not, or no longer, good",
+            vec![challenge],
+        ));
     };
     let scopes = token.scopes.iter().filter_map(|name| Scope::parse(name)).collect();
     Ok(Caller::Operator { name: token.name, scopes })

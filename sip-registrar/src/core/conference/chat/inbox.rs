@@ -22,11 +22,11 @@ pub(crate) enum Form {
     /// With the sender's name and the time in an envelope.
     #[default]
     Cpim,
-    /// As plain text: it has refused the envelope. Outside of the dialog, for there Linphone takes itself
-    /// for the sender of all that comes, and an answer would go nowhere.
-    Plain,
-    /// As plain text in the dialog: it takes none outside.
+    /// As plain text: it has refused the envelope.
     PlainInside,
+    /// As plain text outside of the dialog: there Linphone takes itself for the sender of all that comes,
+    /// and an answer would go nowhere.
+    PlainBeside,
     /// Not at all: it knows no MESSAGE.
     None,
 }

@@ -45,7 +45,7 @@ impl Registrar {
             let (form, line) = (member.inbox.form, &item.line);
             let sent = match form {
                 Form::Cpim => self.message_in(now, call, line.cpim(&room)),
-                Form::Plain => {
+                Form::PlainBeside => {
                     self.endpoint.message_beside(now, call, &line.by.name, line.plain(unix))
                 }
                 Form::PlainInside => self.message_in(now, call, line.plain(unix)),
@@ -91,15 +91,16 @@ impl Registrar {
         let name = member.display_name.clone();
         let outcome = match (response.map_or(408, |r| r.status), member.inbox.form) {
             (200..=299, _) => Outcome::Reached,
-            // baresip refuses the envelope by 415, Linphone by 488 (in a call).
-            (406 | 415 | 488, Form::Cpim) => {
-                member.inbox.form = Form::Plain;
+            // baresip refuses the envelope by 415; Linphone by 488, not acceptable *here*.
+            (status @ (406 | 415 | 488), Form::Cpim) => {
+                let beside = status == 488;
+                member.inbox.form = if beside { Form::PlainBeside } else { Form::PlainInside };
                 member.inbox.put_back(item);
                 self.pump(now, call);
                 return;
             }
             // Whoever wants to know who we are, or takes nothing from strangers, knows the dialog.
-            (401 | 403..=407 | 415 | 481 | 488 | 501 | 603, Form::Plain) => {
+            (401 | 403..=407 | 415 | 481 | 488 | 501 | 603, Form::PlainBeside) => {
                 member.inbox.form = Form::PlainInside;
                 member.inbox.put_back(item);
                 self.pump(now, call);
