@@ -21,8 +21,12 @@ pub struct Counters {
     pub mixer_failures: u64,
     /// Conferences of now.
     pub conferences: usize,
+    /// Conferences of now that somebody is in.
+    pub running: usize,
     /// Conference members of now.
     pub members: usize,
+    /// Those and others on the way in, by how far they have come.
+    pub members_by_state: BTreeMap<&'static str, usize>,
     /// Two-party calls of now.
     pub calls: usize,
     /// Subscriptions to conferences, and to the list of them, of now.

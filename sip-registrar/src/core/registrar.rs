@@ -332,7 +332,9 @@ impl Registrar {
     pub fn counters(&self) -> Counters {
         Counters {
             conferences: self.directory.len(),
+            running: self.directory.iter().filter(|focus| focus.present() > 0).count(),
             members: self.directory.iter().map(super::conference::Focus::present).sum(),
+            members_by_state: self.directory.members_by_state(),
             calls: self.bridges.len(),
             subscriptions: self.rosters.len(),
             bindings: self.location.len(),

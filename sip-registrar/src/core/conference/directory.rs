@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::focus::Focus;
 use super::meeting::Meeting;
 use super::name::ConferenceName;
+use super::view::MemberState;
 
 /// Who opened a conference; each has a bounded number of them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,6 +163,16 @@ impl Directory {
 
     pub(crate) fn len(&self) -> usize {
         self.by_name.len()
+    }
+
+    /// How many members there are, by how far they have come.
+    pub(crate) fn members_by_state(&self) -> BTreeMap<&'static str, usize> {
+        let mut numbers: BTreeMap<_, _> =
+            MemberState::ALL.into_iter().map(|state| (state.as_str(), 0)).collect();
+        for (_, member) in self.iter().flat_map(Focus::members) {
+            *numbers.entry(MemberState::of(member).as_str()).or_default() += 1;
+        }
+        numbers
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Focus> {

@@ -185,6 +185,22 @@ impl Focus {
 }
 
 impl MemberState {
+    pub(crate) const ALL: [MemberState; 4] = [
+        MemberState::DialingIn,
+        MemberState::DialingOut,
+        MemberState::Waiting,
+        MemberState::Connected,
+    ];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            MemberState::DialingIn => "dialing-in",
+            MemberState::DialingOut => "dialing-out",
+            MemberState::Waiting => "waiting",
+            MemberState::Connected => "connected",
+        }
+    }
+
     pub(crate) fn of(member: &Member) -> Self {
         match (&member.dial, member.joined) {
             (Some(_), _) => MemberState::DialingOut,

@@ -48,6 +48,12 @@ fn render(numbers: &Numbers) -> String {
     };
     let size = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
     one("parley_conferences", "gauge", "Conferences now.", size(c.conferences));
+    one(
+        "parley_conferences_running",
+        "gauge",
+        "Conferences now that somebody is in.",
+        size(c.running),
+    );
     one("parley_members", "gauge", "Conference members now.", size(c.members));
     one("parley_calls", "gauge", "Two-party calls now.", size(c.calls));
     let subscriptions = size(c.subscriptions);
@@ -85,12 +91,7 @@ fn render(numbers: &Numbers) -> String {
         g.dropped_by_rate,
     );
     one("parley_records_total", "counter", "Records written to the history.", store.records);
-    one(
-        "parley_chat_lines_total",
-        "counter",
-        "Lines of chat written to the history.",
-        store.chat_lines,
-    );
+    one("parley_chat_lines_total", "counter", "Lines of chat said in conferences.", c.chat_lines);
     one("parley_store_writes_total", "counter", "Transactions written to disk.", store.writes);
     one("parley_store_failures_total", "counter", "Failures of the store.", store.failures);
     one(
@@ -99,6 +100,11 @@ fn render(numbers: &Numbers) -> String {
         "Accounts whose registrations are not on disk yet.",
         size(store.waiting),
     );
+    text.push_str("# HELP parley_members_by_state Members and those on the way in, by state.\n");
+    text.push_str("# TYPE parley_members_by_state gauge\n");
+    for (state, count) in &c.members_by_state {
+        let _ = writeln!(text, "parley_members_by_state{{state=\"{state}\"}} {count}");
+    }
     text.push_str("# HELP parley_sip_requests_total SIP requests received, by method.\n");
     text.push_str("# TYPE parley_sip_requests_total counter\n");
     for (method, count) in &c.requests {
@@ -133,11 +139,13 @@ mod tests {
     fn numbers_are_in_prometheus_form() {
         let mut counters = Counters { members: 3, mixer_up: true, ..Counters::default() };
         counters.requests.insert("INVITE", 7);
+        counters.members_by_state.insert("waiting", 2);
         counters.responses.insert(200, 5);
         let text = render(&Numbers { core: counters, ..Numbers::default() });
         for line in [
             "parley_members 3",
             "parley_mixer_up 1",
+            "parley_members_by_state{state=\"waiting\"} 2",
             "parley_sip_requests_total{method=\"INVITE\"} 7",
             "parley_sip_responses_total{status=\"200\"} 5",
         ] {

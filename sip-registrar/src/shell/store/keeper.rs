@@ -8,7 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime};
 
-use sip_registrar::{ConferenceName, RecordKind, StoreCommand};
+use sip_registrar::{ConferenceName, StoreCommand};
 use tokio::sync::oneshot;
 
 use super::{AccountRow, Database, Retention, StoreError, TokenRow};
@@ -62,8 +62,6 @@ pub(crate) struct KeeperNumbers {
     pub(crate) waiting: usize,
     /// Records of the history written.
     pub(crate) records: u64,
-    /// Lines of chat among them.
-    pub(crate) chat_lines: u64,
 }
 
 /// A door to the thread for those who want to know or change something.
@@ -85,7 +83,6 @@ struct Shared {
     writes: AtomicU64,
     failures: AtomicU64,
     records: AtomicU64,
-    chat_lines: AtomicU64,
     failing: AtomicBool,
 }
 
@@ -190,7 +187,6 @@ impl Keeper {
             failing: self.shared.failing.load(Ordering::Relaxed),
             waiting: self.shared.pending().states.len(),
             records: self.shared.records.load(Ordering::Relaxed),
-            chat_lines: self.shared.chat_lines.load(Ordering::Relaxed),
         }
     }
 }
@@ -342,19 +338,14 @@ impl Work {
         if commands.is_empty() {
             return Ok(());
         }
-        let kind = |command: &StoreCommand| match command {
-            StoreCommand::Record(record) => Some(record.kind),
-            _ => None,
-        };
-        let kinds: Vec<RecordKind> = commands.iter().filter_map(kind).collect();
-        let count = |n: usize| u64::try_from(n).unwrap_or(u64::MAX);
-        let chat = kinds.iter().filter(|kind| **kind == RecordKind::Chat).count();
+        let is_record = |command: &&StoreCommand| matches!(command, StoreCommand::Record(_));
+        let records = commands.iter().filter(is_record).count();
         let written = self.database.write(&commands);
         match &written {
             Ok(()) => {
                 self.shared.writes.fetch_add(1, Ordering::Relaxed);
-                self.shared.records.fetch_add(count(kinds.len()), Ordering::Relaxed);
-                self.shared.chat_lines.fetch_add(count(chat), Ordering::Relaxed);
+                let records = u64::try_from(records).unwrap_or(u64::MAX);
+                self.shared.records.fetch_add(records, Ordering::Relaxed);
             }
             Err(_) => self.shared.put_back(commands),
         }
