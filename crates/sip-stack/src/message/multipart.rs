@@ -1,6 +1,6 @@
 //! Bodies of several parts (RFC 2046 §5.1, RFC 5621), and the search for the part that is wanted.
 
-use super::{Headers, MediaType, Request, Response, Value, parse};
+use super::{Headers, MAX_MESSAGE, MediaType, Request, Response, Value, parse};
 use bytes::Bytes;
 
 /// The most parts one body may have; real ones have two or three.
@@ -97,20 +97,32 @@ fn part(text: &Bytes) -> Option<Part> {
 
 /// The body of type `name`, such as `application/sdp`: `body` itself if `headers` say so, or the part
 /// of it that is. In a `multipart/alternative` it is the last such part, which is the sender's best
-/// (RFC 2046 §5.1.4), else the first. What is compressed or otherwise encoded is not found.
+/// (RFC 2046 §5.1.4), else the first. A part that is compressed by `deflate` is told as it was before, for
+/// Linphone compresses its lists of people; what is in another coding is not found.
 pub fn body_of_type(headers: &Headers, body: &Bytes, name: &str) -> Option<Bytes> {
-    find(headers, body, name, MAX_DEPTH)
+    if is_encoded(headers) {
+        return None;
+    }
+    // Chosen by its type first: at most one part is decompressed, whatever a stranger sends.
+    let (deflated, body) = find(headers, body, name, MAX_DEPTH)?;
+    if !deflated {
+        return Some(body);
+    }
+    let plain = miniz_oxide::inflate::decompress_to_vec_zlib_with_limit(&body, MAX_MESSAGE);
+    plain.ok().map(Bytes::from)
 }
 
-fn find(headers: &Headers, body: &Bytes, name: &str, depth: u8) -> Option<Bytes> {
-    if body.is_empty() || is_encoded(headers) {
+/// The body that is wanted, and whether it is compressed.
+fn find(headers: &Headers, body: &Bytes, name: &str, depth: u8) -> Option<(bool, Bytes)> {
+    let deflated = is_deflated(headers);
+    if body.is_empty() || (is_encoded(headers) && !deflated) {
         return None;
     }
     let content_type = headers.content_type().ok().flatten()?;
     if content_type.is(name) {
-        return Some(body.clone());
+        return Some((deflated, body.clone()));
     }
-    let deeper = depth.checked_sub(1)?;
+    let deeper = depth.checked_sub(1).filter(|_| !deflated)?;
     let parts = parts(&content_type, body)?;
     let mut found = parts.iter().filter_map(|part| find(&part.headers, &part.body, name, deeper));
     if content_type.subtype == "alternative" { found.last() } else { found.next() }
@@ -120,7 +132,8 @@ fn find(headers: &Headers, body: &Bytes, name: &str, depth: u8) -> Option<Bytes>
 /// of such a type, or need not be understood (`handling=optional`), or is a multipart whose parts are
 /// so: every one of a `mixed`, one of an `alternative`, the first of a `related` (RFC 5621 §8).
 pub fn is_understood(headers: &Headers, body: &Bytes, accepted: &[String]) -> bool {
-    understood(headers, body, accepted, MAX_DEPTH)
+    let whole = body.is_empty() || is_optional(headers) || !is_encoded(headers);
+    whole && understood(headers, body, accepted, MAX_DEPTH)
 }
 
 fn understood(headers: &Headers, body: &Bytes, accepted: &[String], depth: u8) -> bool {
@@ -128,13 +141,14 @@ fn understood(headers: &Headers, body: &Bytes, accepted: &[String], depth: u8) -
         return true;
     }
     let Some(content_type) = headers.content_type().ok().flatten() else { return false };
-    if is_encoded(headers) {
+    let deflated = is_deflated(headers);
+    if is_encoded(headers) && !deflated {
         return false;
     }
     if accepted.iter().any(|name| content_type.is(name)) {
         return true;
     }
-    let Some(deeper) = depth.checked_sub(1) else { return false };
+    let Some(deeper) = depth.checked_sub(1).filter(|_| !deflated) else { return false };
     let Some(parts) = parts(&content_type, body) else { return false };
     let mut known =
         parts.iter().map(|part| understood(&part.headers, &part.body, accepted, deeper));
@@ -156,11 +170,21 @@ fn is_optional(headers: &Headers) -> bool {
 /// Whether a body is in a coding that we do not undo: any but `identity` (RFC 3261 §20.12), and in a
 /// part any transfer coding that changes bytes (RFC 2045 §6.2).
 pub(crate) fn is_encoded(headers: &Headers) -> bool {
-    let plain = |value: &str| {
-        ["", "identity", "binary", "8bit", "7bit"].iter().any(|p| value.eq_ignore_ascii_case(p))
-    };
     let codings = ["Content-Encoding", "Content-Transfer-Encoding"];
-    codings.iter().any(|name| headers.get_all(name).any(|value| !plain(value)))
+    codings.iter().any(|name| headers.get_all(name).any(|value| !is_plain(value)))
+}
+
+/// Whether a coding changes no bytes.
+fn is_plain(value: &str) -> bool {
+    ["", "identity", "binary", "8bit", "7bit"].iter().any(|p| value.eq_ignore_ascii_case(p))
+}
+
+/// Whether a part is compressed by `deflate` (RFC 1950), and not coded otherwise.
+fn is_deflated(headers: &Headers) -> bool {
+    let mut codings = headers.get_all("Content-Encoding").filter(|value| !is_plain(value));
+    codings.next().is_some_and(|coding| coding.eq_ignore_ascii_case("deflate"))
+        && codings.next().is_none()
+        && headers.get_all("Content-Transfer-Encoding").all(is_plain)
 }
 
 #[cfg(test)]
@@ -207,6 +231,30 @@ mod tests {
         assert_eq!(sdp(&headers, &Bytes::new()), None);
         headers.push("e", "gzip");
         assert_eq!(sdp(&headers, &body), None);
+    }
+
+    #[test]
+    fn a_deflated_part_is_told_as_it_was() {
+        let mut headers = Headers::new();
+        headers.push("Content-Type", "multipart/mixed;boundary=b");
+        let whole = |text: &[u8]| {
+            let mut body =
+                b"--b\r\nContent-Type: application/sdp\r\nContent-Encoding: deflate\r\n\r\n"
+                    .to_vec();
+            body.extend(miniz_oxide::deflate::compress_to_vec_zlib(text, 6));
+            body.extend(b"\r\n--b--\r\n");
+            Bytes::from(body)
+        };
+        let accepted = ["application/sdp".to_owned()];
+        let good = whole(b"v=0\r\n");
+        assert!(is_understood(&headers, &good, &accepted));
+        assert_eq!(sdp(&headers, &good).unwrap(), b"v=0\r\n".as_ref());
+        let bomb = whole(&vec![b'x'; MAX_MESSAGE + 1]);
+        assert!(bomb.len() < 1000 && sdp(&headers, &bomb).is_none());
+        let broken = Bytes::from_static(
+            b"--b\r\nContent-Type: application/sdp\r\nContent-Encoding: deflate\r\n\r\nv=0\r\n--b--\r\n",
+        );
+        assert!(sdp(&headers, &broken).is_none());
     }
 
     #[test]
