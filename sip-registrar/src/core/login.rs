@@ -69,4 +69,10 @@ impl Registrar {
     pub fn welcomes_guests(&self, local: IpAddr) -> bool {
         self.settings.guests.allow(local)
     }
+
+    /// Whether people would take `name` for that of an account: then it has to be proved.
+    #[must_use]
+    pub fn names_account(&self, name: &str) -> bool {
+        self.settings.accounts.taken_for(name).is_some()
+    }
 }

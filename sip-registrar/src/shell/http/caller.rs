@@ -11,6 +11,7 @@ use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use sip_registrar::{Actor, HttpLogin, Login};
+use sip_stack::message::NameAddr;
 use tokio::sync::watch;
 
 use super::Services;
@@ -52,6 +53,8 @@ pub(crate) enum Caller {
     /// A program of this machine.
     Guest {
         address: IpAddr,
+        /// What it calls itself in From, as in a SIP request; mostly nothing.
+        user: String,
         /// The secret of a conference that it has created.
         secret: Option<String>,
         /// Whether guests may call, and so look at conferences.
@@ -77,10 +80,10 @@ impl Caller {
             Caller::Account(_) => {
                 Err(Problem::forbidden(format!("this needs a token with the scope {scope}")))
             }
-            Caller::Guest { address, secret, welcome: true, .. }
+            Caller::Guest { address, user, secret, welcome: true, .. }
                 if scope == Scope::MeetingsRead || meetings && secret.is_some() =>
             {
-                Ok(Actor::Guest { address, user: String::new(), secret })
+                Ok(Actor::Guest { address, user, secret })
             }
             Caller::Guest { challenges, .. } => Err(token_wanted(scope, challenges)),
         }
@@ -90,6 +93,16 @@ impl Caller {
     pub(crate) fn may_create(self) -> Result<Actor, Problem> {
         match self {
             Caller::Guest { challenges, .. } => Err(token_wanted(Scope::MeetingsWrite, challenges)),
+            other => other.may(Scope::MeetingsWrite),
+        }
+    }
+
+    /// Who controls conferences by CCMP, where guests may do what they may by SIP.
+    pub(crate) fn may_control(self) -> Result<Actor, Problem> {
+        match self {
+            Caller::Guest { address, user, secret, welcome: true, .. } => {
+                Ok(Actor::Guest { address, user, secret })
+            }
             other => other.may(Scope::MeetingsWrite),
         }
     }
@@ -219,9 +232,24 @@ async fn without_credentials(
         ));
     }
     let secret = text(&parts.headers, ORGANIZER_SECRET).map(str::to_owned);
-    let local = ends.local.ip();
-    let welcome = services.board.core(move |_, core| core.welcomes_guests(local)).await?;
-    Ok(Caller::Guest { address: ends.peer.ip(), secret, welcome, challenges })
+    let (local, user) = (ends.local.ip(), user_of_from(&parts.headers));
+    let name = user.clone();
+    let asked = services
+        .board
+        .core(move |_, core| (core.welcomes_guests(local), core.names_account(&name)));
+    let (welcome, is_account) = asked.await?;
+    if is_account {
+        let detail = "this name in From is an account's: prove it by digest";
+        return Err(Problem::unauthorized(detail, challenges));
+    }
+    Ok(Caller::Guest { address: ends.peer.ip(), user, secret, welcome, challenges })
+}
+
+/// The user part of the SIP URI in From (RFC 9110 §10.1.2 has an e-mail address there; Linphone a SIP
+/// URI), or nothing.
+fn user_of_from(headers: &HeaderMap) -> String {
+    let from = text(headers, header::FROM.as_str()).and_then(NameAddr::parse);
+    from.and_then(|from| from.uri.user_text()).unwrap_or_default()
 }
 
 /// `localhost` or an address.

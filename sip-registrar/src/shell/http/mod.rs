@@ -1,9 +1,10 @@
-//! Everything over HTTP: `/healthz`, `/metrics`, `/doctor/…`, the interface below `/api/v1`, and the page of
-//! live conferences.
+//! Everything over HTTP: `/healthz`, `/metrics`, `/doctor/…`, the interface below `/api/v1`, conference
+//! control by CCMP, and the page of live conferences.
 
 mod api;
 mod board;
 mod caller;
+mod ccmp;
 #[cfg(test)]
 mod lab;
 mod metrics;
@@ -59,5 +60,6 @@ fn app(services: Services) -> Router {
         .route("/doctor/{*patient}", get(doctor::serve))
         .merge(page::router())
         .merge(api::router())
+        .merge(ccmp::router())
         .with_state(services)
 }
