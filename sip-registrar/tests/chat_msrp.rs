@@ -18,7 +18,8 @@ const PLAIN: &str = "Content-Type: text/plain\r\n";
 
 /// A registrar that listens for MSRP.
 fn lab() -> Lab {
-    let mut lab = Lab::with(Settings { msrp: "127.0.0.1:2855".parse().ok(), ..settings() });
+    let mut lab =
+        Lab::with(Settings { msrp: "127.0.0.1:2855".parse().ok(), max_members: 10, ..settings() });
     lab.mixer_says(MixerEvent::Hello { mixer: "m1".into() });
     lab.willing = true;
     lab
@@ -295,6 +296,13 @@ fn who_does_not_connect_or_loses_its_connection_is_told_by_message() {
     lab.input(Input::MsrpClosed(cy.connection));
     assert_eq!(ann.say(&mut lab, "message/cpim", &cpim("ann", "room", "two")), 200);
     assert_eq!(hear(&mut lab, &cy.phone), ["two"]);
+    // What was on its way when the connection broke goes again by MESSAGE.
+    let mut dan = Client::connected(&mut lab, "dan", 5100);
+    dan.hear(&mut lab);
+    assert_eq!(ann.say(&mut lab, "message/cpim", &cpim("ann", "room", "three")), 200);
+    lab.msrp.clear();
+    lab.input(Input::MsrpClosed(dan.connection));
+    assert_eq!(hear(&mut lab, &dan.phone), ["three"]);
 }
 
 #[test]

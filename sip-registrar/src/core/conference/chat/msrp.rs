@@ -274,7 +274,9 @@ impl Registrar {
             return;
         };
         self.close_side(call, &side);
-        if let Some(member) = self.member_mut(call)
+        // What is on its way may have been sent before the peer connected, by MESSAGE.
+        let by_msrp = side.session.poll_timeout().is_some();
+        if let Some(member) = self.member_mut(call).filter(|_| by_msrp)
             && let Some(item) = member.inbox.answered(true)
         {
             member.inbox.put_back(item);
