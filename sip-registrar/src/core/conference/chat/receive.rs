@@ -46,6 +46,7 @@ impl Registrar {
         let devices = self.devices_at(focus, &identity, flow);
         let outsider = || Reject::new(403).because("only members may chat");
         let sender = *devices.first().ok_or_else(outsider)?;
+        self.spare_crashing_client(&name, sender);
         self.message(now, &name, sender, &devices, transaction, request)
     }
 

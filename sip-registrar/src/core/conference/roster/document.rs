@@ -109,8 +109,19 @@ impl Registrar {
             }
             users.list.retain(|user| !user.endpoints.is_empty());
         }
-        let Some(viewer) = Identity::of_actor(viewer) else { return info };
-        let own = focus.members().filter(|(_, member)| member.identity == viewer);
+        let viewer = Identity::of_actor(viewer);
+        let own = focus.members().filter(|(_, member)| Some(&member.identity) == viewer.as_ref());
+        let own: Vec<_> = own.collect();
+        if let Some(users) = &mut info.users {
+            // Who has not sent its ACK yet is there in a moment, or not at all: only who asks before its own
+            // finds itself.
+            let ours: Vec<String> = own.iter().map(|(_, member)| entity_of(member)).collect();
+            let comes = |e: &Endpoint| e.status == Some(EndpointStatus::DialingIn);
+            for user in &mut users.list {
+                user.endpoints.retain(|e| !comes(e) || ours.contains(&e.entity));
+            }
+            users.list.retain(|user| !user.endpoints.is_empty());
+        }
         for (call, member) in own {
             let Some(dialog) = self.endpoint.dialog_id(call) else { continue };
             let entity = entity_of(member);

@@ -5,6 +5,7 @@ mod document;
 mod list;
 mod notify;
 mod pace;
+mod silence;
 mod subscribe;
 mod subscription;
 mod table;

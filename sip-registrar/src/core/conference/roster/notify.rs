@@ -86,7 +86,7 @@ impl Registrar {
     pub(super) fn notify(&mut self, now: Instant, id: SubscriptionId) {
         let Some(subscription) = self.rosters.get_mut(id) else { return };
         let next = subscription.pace.next(now);
-        if !subscription.due || subscription.awaiting {
+        if !subscription.due || subscription.awaiting || subscription.silenced {
             self.rosters.set_timer(id, None);
             return;
         }
@@ -190,6 +190,10 @@ impl Registrar {
 
     /// Ends a subscription with a last notification that says why (RFC 6665 §4.1.3).
     pub(super) fn end_subscription(&mut self, now: Instant, id: SubscriptionId, reason: &str) {
+        if self.rosters.get(id).is_some_and(|held| held.silenced) {
+            self.rosters.remove(id);
+            return;
+        }
         let Some(mut subscription) = self.rosters.lend(id) else { return };
         // Who only asks once (§4.4.3), or does not want to hear more, is told how it stands.
         let body = if reason == "timeout" { self.news(&mut subscription) } else { None };

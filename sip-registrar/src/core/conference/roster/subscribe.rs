@@ -124,6 +124,7 @@ impl Registrar {
             version: first_version(request, is_list),
             due: true,
             awaiting: false,
+            silenced: false,
             timer: None,
             topic,
         });

@@ -35,6 +35,8 @@ pub(super) struct Subscription {
     pub(super) due: bool,
     /// The last notification has not been answered: the next one waits for that.
     pub(super) awaiting: bool,
+    /// Nothing is to be told any more, for the subscriber would crash.
+    pub(super) silenced: bool,
     /// When it is to be looked after again; also in the table's timers.
     pub(super) timer: Option<Instant>,
 }
