@@ -252,7 +252,7 @@ impl World {
         }
         self.mixer.handle_timeout(now);
         while let Some((input, what)) = self.mixer.take_input(now) {
-            if what != "ACTIVE-SPEAKER" {
+            if !matches!(what.as_str(), "ACTIVE-SPEAKER" | "SOURCES") {
                 self.note("mixer", "registrar", what, false);
             }
             self.input(input);
