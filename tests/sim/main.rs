@@ -20,6 +20,7 @@ mod scenario_glare;
 mod scenario_isolation;
 mod scenario_join;
 mod scenario_loss;
+mod scenario_meeting;
 mod scenario_mixer;
 mod scenario_random_walk;
 mod scenario_register;

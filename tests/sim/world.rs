@@ -200,6 +200,18 @@ impl World {
         self.drain();
     }
 
+    /// Lets an interface beside SIP do something to the registrar.
+    pub fn at_registrar<T>(&mut self, what: impl FnOnce(&mut Registrar, Instant) -> T) -> T {
+        let done = what(&mut self.registrar, self.clock.now());
+        self.drain();
+        done
+    }
+
+    /// The address of record of somebody.
+    pub fn aor(&self, name: &str) -> String {
+        format!("sip:{name}@{SERVER}")
+    }
+
     /// The server is asked to end.
     pub fn stop(&mut self) {
         self.input(Input::Stop);

@@ -158,6 +158,11 @@ impl Registrar {
             user = ?user,
             "authentication failed"
         );
+        self.count_failure(now, remote);
+    }
+
+    /// Counts a wrong password or PIN against where it came from.
+    pub(crate) fn count_failure(&mut self, now: Instant, remote: SocketAddr) {
         let location = &self.location;
         let registered = |source: Source| location.registered_from(source.remotes());
         self.guard.login_failed(now, remote, registered);

@@ -97,7 +97,13 @@ impl Registrar {
             Outcome::Wrong(wrong) if wrong < TRIES => {
                 self.play(call, vec![Prompt::WrongPin, Prompt::EnterPin]);
             }
-            Outcome::Wrong(_) => self.turn_away(now, &name, call, "wrong PIN"),
+            Outcome::Wrong(_) => {
+                // Counted like a wrong password: who guesses from call to call is banned.
+                if let Some(flow) = self.endpoint.flow_of(call) {
+                    self.count_failure(now, flow.remote);
+                }
+                self.turn_away(now, &name, call, "wrong PIN");
+            }
         }
         self.revise(now, &name);
     }
