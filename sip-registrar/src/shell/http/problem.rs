@@ -107,10 +107,12 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Gives refusals of the router itself (no such path, no such method, a body that cannot be read) the same
+/// Keeps answers out of caches, and gives refusals of the router itself (no such path, no such method, a body that cannot be read) the same
 /// form.
 pub(super) async fn uniform(request: Request, next: Next) -> Response {
-    let response = next.run(request).await;
+    let mut response = next.run(request).await;
+    // Who is in a conference is nothing for a disk.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let status = response.status();
     let refused = status.is_client_error() || status.is_server_error();
     if !refused || response.headers().get(header::CONTENT_TYPE) == Some(&PROBLEM) {

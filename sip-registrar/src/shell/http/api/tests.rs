@@ -27,6 +27,7 @@ async fn programs_of_this_machine_may_look_and_need_a_token_to_write() {
     let lab = Lab::new(&[]);
     let seen = lab.get("/api/v1/meetings").await;
     assert_eq!((seen.status, seen.body.as_str()), (StatusCode::OK, "[]"));
+    assert_eq!(seen.header("cache-control"), "no-store");
     let refused = lab.ask("POST", "/api/v1/meetings").json("{}").send().await;
     assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
     assert_eq!(refused.header("content-type"), "application/problem+json");
