@@ -116,7 +116,9 @@ impl Printer {
         let mut start = BytesStart::new(name.as_str());
         for (key, value) in attributes {
             if let Some(value) = value {
-                start.push_attribute((*key, clean(value).as_str()));
+                // A reader turns white space in attributes into blanks (XML 1.0 §3.3.3).
+                let value = clean(value).replace(['\t', '\n', '\r'], " ");
+                start.push_attribute((*key, value.as_str()));
             }
         }
         // Writing to memory does not fail.

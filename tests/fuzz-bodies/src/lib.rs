@@ -12,6 +12,7 @@
     reason = "a body says by panicking what is wrong"
 )]
 
+mod conference;
 mod control;
 mod description;
 mod msrp;

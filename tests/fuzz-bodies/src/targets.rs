@@ -1,4 +1,4 @@
-use crate::{control, description, msrp, registrar, rtp, sip};
+use crate::{conference, control, description, msrp, registrar, rtp, sip};
 
 /// A fuzz target: its name, which is also that of its corpus directory, and its body.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "rtp_session", body: rtp::session },
     Target { name: "vp8", body: rtp::vp8 },
     Target { name: "msrp", body: msrp::stream },
+    Target { name: "conference_info", body: conference::documents },
+    Target { name: "ccmp", body: conference::control },
     Target { name: "control", body: control::messages },
     Target { name: "registrar", body: registrar::datagrams },
 ];
