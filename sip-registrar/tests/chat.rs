@@ -303,7 +303,7 @@ fn the_same_message_is_said_once() {
     assert_eq!(texts(&hear(&mut lab, &ben)), ["ANN: hi"]);
     assert_eq!(answer(&mut lab, &ann).unwrap().status, 200);
     say_outside(&mut lab, &mut ann, CPIM, &envelope("ann", "m1", "hi"));
-    assert_eq!(answer(&mut lab, &ann).unwrap().status, 200);
+    assert_eq!(answer(&mut lab, &ann).unwrap().status, 202);
     assert!(hear(&mut lab, &ben).is_empty());
     say(&mut lab, &mut ben, CPIM, &envelope("ben", "m1", "hi"));
     assert_eq!(texts(&hear(&mut lab, &ann)), ["BEN: hi"], "the id of somebody else's is free");

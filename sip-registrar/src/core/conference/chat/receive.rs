@@ -131,7 +131,8 @@ impl Registrar {
         let to = private_to(focus, said.to.as_ref(), name)?;
         let repeated = said.id.as_ref().is_some_and(|id| !focus.chat.is_new(&aor, id));
         if repeated || said.text.is_empty() {
-            self.answer_message(now, asked, 200, None);
+            // 202, for whom the first one has reached is not known any more.
+            self.answer_message(now, asked, if repeated { 202 } else { 200 }, None);
             return Ok(());
         }
         let id = said.id.unwrap_or(id_of_ours);
