@@ -12,8 +12,8 @@
 mod core;
 
 pub use crate::core::{
-    Account, AccountError, Accounts, Act, Actor, Chart, CommandId, ConferenceName, Counters,
-    Created, Denied, Examination, FactoryAnswer, GuardNumbers, Guests, HttpLogin, Input,
+    Account, AccountError, Accounts, Act, Actor, CcmpAnswer, Chart, CommandId, ConferenceName,
+    Counters, Created, Denied, Examination, FactoryAnswer, GuardNumbers, Guests, HttpLogin, Input,
     InvitePolicy, Login, MAX_SUBJECT, Meeting, MeetingState, MeetingView, MeetingWish, MemberRole,
     MemberState, MemberView, MsrpConnection, Network, Organizer, Output, Person, Pin, Protection,
     Record, RecordKind, Registrar, Schedule, Secret, Settings, StoreCommand, StoredBinding,

@@ -29,7 +29,7 @@ fn ask(lab: &mut Lab, actor: &Actor, fields: &str, element: &str) -> (u16, Strin
          <confUserID>xcon-userid:somebody@127.0.0.1</confUserID>{fields}{element}</ccmpRequest>\
          </ccmp:ccmpRequest>"
     );
-    let answer = lab.registrar.ccmp(lab.now, actor, text.as_bytes());
+    let answer = lab.registrar.ccmp(lab.now, actor, text.as_bytes()).body;
     while let Some(output) = lab.registrar.poll_output() {
         if let sip_registrar::Output::Store(command) = output {
             lab.kept.push(command);
@@ -138,7 +138,7 @@ fn what_cannot_be_done_has_its_code() {
     ] {
         assert_eq!(ask(&mut lab, &alice(), fields, element).0, code, "{fields} {element}");
     }
-    let answer = lab.registrar.ccmp(lab.now, &alice(), b"<html/>");
+    let answer = lab.registrar.ccmp(lab.now, &alice(), b"<html/>").body;
     assert!(String::from_utf8(answer).unwrap().contains("<response-code>400</response-code>"));
 }
 

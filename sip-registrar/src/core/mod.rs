@@ -22,6 +22,7 @@ mod settings;
 mod store;
 
 pub use accounts::{Account, AccountError, Accounts};
+pub use ccmp::CcmpAnswer;
 pub use clock::WallClock;
 pub use conference::{
     Act, Actor, ConferenceName, Created, Denied, MAX_SUBJECT, Meeting, MeetingState, MeetingView,

@@ -24,7 +24,7 @@ impl Registrar {
                 let conference = Box::new(self.conference_document(focus, actor));
                 let version = conference.info.version;
                 let answer = Answer::Conference(Some(conference));
-                Ok(Done { answer, conference: Some(name), version })
+                Ok(Done { answer, conference: Some(name), version, secret: None })
             }
             Some(Operation::Create) => self.create_by_ccmp(now, actor, request, wish),
             Some(Operation::Update) => {
@@ -38,13 +38,18 @@ impl Registrar {
                     self.act(now, actor, &name, Act::Lock(locked))?;
                 }
                 let version = self.directory.get(&name).map(|focus| focus.revision);
-                Ok(Done { answer: Answer::Conference(None), conference: Some(name), version })
+                Ok(Done {
+                    answer: Answer::Conference(None),
+                    conference: Some(name),
+                    version,
+                    secret: None,
+                })
             }
             Some(Operation::Delete) => {
                 let (name, _) = self.meant_conference(actor, request)?;
                 self.act(now, actor, &name, Act::Cancel)?;
                 let answer = Answer::Conference(None);
-                Ok(Done { answer, conference: Some(name), version: None })
+                Ok(Done { answer, conference: Some(name), version: None, secret: None })
             }
         }
     }
@@ -80,7 +85,7 @@ impl Registrar {
         // RFC 6503 §5.3.4: as it is made it has its first version.
         conference.info.version = Some(1);
         let answer = Answer::Conference(Some(Box::new(conference)));
-        Ok(Done { answer, conference: Some(name), version: Some(1) })
+        Ok(Done { answer, conference: Some(name), version: Some(1), secret: created.secret })
     }
 
     /// What a conference object asks for. What it does not say stays as it is.

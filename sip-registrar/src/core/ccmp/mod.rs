@@ -50,22 +50,35 @@ struct Done {
     answer: Answer,
     conference: Option<ConferenceName>,
     version: Option<u32>,
+    /// What a guest who has made a conference can show to be known again.
+    secret: Option<String>,
 }
 
 impl Done {
     fn new(answer: Answer) -> Self {
-        Done { answer, conference: None, version: None }
+        Done { answer, conference: None, version: None, secret: None }
     }
+}
+
+/// The answer to a conference control request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CcmpAnswer {
+    /// The document.
+    pub body: Vec<u8>,
+    /// What a guest who has made a conference can show to be known again as its organizer; the document
+    /// has no place for it.
+    pub secret: Option<String>,
 }
 
 impl Registrar {
     /// Answers a conference control request of `actor` (RFC 6503); always with a document.
-    pub fn ccmp(&mut self, now: Instant, actor: &Actor, body: &[u8]) -> Vec<u8> {
+    pub fn ccmp(&mut self, now: Instant, actor: &Actor, body: &[u8]) -> CcmpAnswer {
         let request = match Request::parse(body) {
             Ok(request) => request,
             Err(error) => {
                 let refusal = Refusal::new(Code::BadRequest, &error.to_string());
-                return self.response(actor, None, Answer::Conference(None), Err(refusal));
+                let body = self.response(actor, None, Answer::Conference(None), Err(refusal));
+                return CcmpAnswer { body, secret: None };
             }
         };
         let empty = match &request.ask {
@@ -77,8 +90,9 @@ impl Registrar {
             Ask::Options => Answer::Options,
             Ask::Other(_) => Answer::Other,
         };
-        let outcome = self.do_ccmp(now, actor, &request);
-        self.response(actor, Some(&request), empty, outcome)
+        let mut outcome = self.do_ccmp(now, actor, &request);
+        let secret = outcome.as_mut().ok().and_then(|done| done.secret.take());
+        CcmpAnswer { body: self.response(actor, Some(&request), empty, outcome), secret }
     }
 
     fn do_ccmp(&mut self, now: Instant, actor: &Actor, request: &Request) -> Outcome {

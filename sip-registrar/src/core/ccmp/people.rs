@@ -65,7 +65,7 @@ impl Registrar {
             }
         }
         let version = self.directory.get(&name).map(|focus| focus.revision);
-        Ok(Done { answer: Answer::User(None), conference: Some(name), version })
+        Ok(Done { answer: Answer::User(None), conference: Some(name), version, secret: None })
     }
 
     /// Those who are in the conference, told to those who may see them.

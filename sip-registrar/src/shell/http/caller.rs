@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::uri::Authority;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use sip_registrar::{Actor, HttpLogin, Login};
 use sip_stack::message::NameAddr;
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use crate::shell::store::TokenRow;
 use crate::shell::token::Scope;
 
 /// The header in which a guest shows the secret of its conference.
-const ORGANIZER_SECRET: &str = "organizer-secret";
+pub(super) const ORGANIZER_SECRET: HeaderName = HeaderName::from_static("organizer-secret");
 
 /// The addresses of the connection a request came on.
 #[derive(Debug, Clone, Copy)]
@@ -231,7 +231,7 @@ async fn without_credentials(
             "without a token, say localhost or the address of this server",
         ));
     }
-    let secret = text(&parts.headers, ORGANIZER_SECRET).map(str::to_owned);
+    let secret = text(&parts.headers, ORGANIZER_SECRET.as_str()).map(str::to_owned);
     let (local, user) = (ends.local.ip(), user_of_from(&parts.headers));
     let name = user.clone();
     let asked = services

@@ -2,12 +2,12 @@
 
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use axum::{Router, middleware};
 
-use super::caller::Caller;
+use super::caller::{Caller, ORGANIZER_SECRET};
 use super::problem::{self, Problem};
 use super::{Board, Services};
 
@@ -32,7 +32,7 @@ async fn control(
     State(board): State<Board>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<impl IntoResponse, Problem> {
+) -> Result<Response, Problem> {
     let actor = caller.may_control()?;
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
@@ -42,7 +42,11 @@ async fn control(
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
     }
     let answer = board.core(move |now, core| core.ccmp(now, &actor, &body)).await?;
-    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE)], answer))
+    let mut response = ([(header::CONTENT_TYPE, MEDIA_TYPE)], answer.body).into_response();
+    let secret = answer.secret.and_then(|secret| HeaderValue::from_str(&secret).ok());
+    // As in the answer to a guest's INVITE (docs/decisions/0080).
+    response.headers_mut().extend(secret.map(|secret| (ORGANIZER_SECRET, secret)));
+    Ok(response)
 }
 
 #[cfg(test)]
@@ -91,6 +95,22 @@ mod tests {
         assert_eq!(organizers, "alice", "who the request says it comes from proves nothing");
         let found = ask(&list()).send().await;
         assert!(found.body.contains("Weekly"), "{}", found.body);
+    }
+
+    #[tokio::test]
+    async fn a_guest_cancels_what_it_has_made_and_nobody_elses() {
+        let lab = Lab::new(&[]);
+        let ask = |from| lab.ask("POST", "/ccmp").body(MEDIA_TYPE, &create()).header("from", from);
+        let made = ask("<sip:zoe@127.0.0.1>").send().await;
+        let secret = made.header("organizer-secret").to_owned();
+        assert!(!secret.is_empty(), "{made:?}");
+        let found = lab.get("/api/v1/meetings").await.json()[0]["name"].clone();
+        let path = format!("/api/v1/meetings/{}", found.as_str().unwrap());
+        let other = ask("<sip:yan@127.0.0.1>").send().await.header("organizer-secret").to_owned();
+        for (shown, status) in [(&other, 403), (&secret, 204)] {
+            let done = lab.ask("DELETE", &path).header("organizer-secret", shown).send().await;
+            assert_eq!(done.status.as_u16(), status);
+        }
     }
 
     #[tokio::test]
