@@ -11,7 +11,8 @@ use super::token::TokenCommand;
 /// SIP registrar and conference focus of Parley.
 ///
 /// Started without arguments it takes calls on 127.0.0.1:5060 (UDP and TCP), finds the media mixer on
-/// 127.0.0.1:7050 whenever that is there, and serves /healthz, /metrics and /doctor on 127.0.0.1:8060.
+/// 127.0.0.1:7050 whenever that is there, and shows live meetings on http://127.0.0.1:8060/, where /api/v1, /ccmp,
+/// /healthz, /metrics and /doctor are, too.
 #[derive(Debug, Parser)]
 #[command(version, after_help = AFTER_HELP)]
 pub(crate) struct Arguments {
