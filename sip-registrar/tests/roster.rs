@@ -19,6 +19,7 @@ use conference_info::{
 };
 use lab::{Lab, OFFER, Phone, SERVER, requests, statuses};
 use mixer_control::{LegRef, LineDirection, MixerEvent, MixerRequest, SourceLine};
+use sip_registrar::{Act, Actor, ConferenceName, Whom};
 use sip_stack::message::{Message, Method, Request, Response};
 
 static WATCHERS: AtomicU32 = AtomicU32::new(0);
@@ -186,6 +187,8 @@ fn sources_tell_the_labels_and_what_is_sent() {
     let MixerRequest::Join(join) = lab.only_command().clone() else { panic!("no join") };
     lab.mixer_agrees();
     lab.willing = true;
+    cid.learn(&lab::last_response(lab.take(7003)));
+    cid.ack(&mut lab, "");
     let line = |index, medium: &str, ssrc, direction| SourceLine {
         index,
         medium: medium.to_owned(),
@@ -360,8 +363,10 @@ fn one_notification_waits_for_the_answer_to_the_one_before() {
     let came = lab.take(phone.port());
     let notifies = requests(&came, &Method::Notify);
     assert_eq!(notifies.len(), 1);
+    cid.send(&mut lab, "BYE", "", "");
+    assert!(requests(&lab.take(phone.port()), &Method::Notify).is_empty());
     phone.respond(&mut lab, &notifies[0], 200, "", "");
-    assert_eq!(requests(&lab.take(phone.port()), &Method::Notify).len(), 1, "that it is connected");
+    assert_eq!(requests(&lab.take(phone.port()), &Method::Notify).len(), 1, "that it has left");
 }
 
 #[test]
@@ -417,4 +422,75 @@ fn options_and_answers_say_which_events_there_are() {
     let options = phone.ask(&mut lab, "OPTIONS", "", "");
     assert!(options.headers.list_has("Allow-Events", "conference"));
     assert!(options.headers.list_has("Accept", "application/conference-info+xml"));
+}
+
+/// Alice runs `weekly` and Ann is in it; both watch.
+fn run_by_alice() -> (Lab, Phone, Phone) {
+    let mut lab = Lab::new();
+    Phone::new("alice", 7010).with_password("wonderland").join(&mut lab, "weekly");
+    Phone::new("ann", 7001).join(&mut lab, "weekly");
+    let mut alice = watcher("alice", 7010, "weekly").with_password("wonderland");
+    let challenge = lab::last_response(alice.send(&mut lab, "SUBSCRIBE", CONFERENCE, ""));
+    alice.ask_again(&mut lab, &challenge, "SUBSCRIBE", CONFERENCE, "");
+    told(&mut lab, &alice);
+    let mut ann = watcher("ann", 7001, "weekly");
+    subscribe(&mut lab, &mut ann, CONFERENCE);
+    (lab, alice, ann)
+}
+
+fn act(lab: &mut Lab, act: Act) {
+    let name = ConferenceName::parse("weekly").unwrap();
+    let alice = Actor::Account("alice".into());
+    lab.at_registrar(|registrar, now| registrar.act(now, &alice, &name, act)).expect("done");
+}
+
+#[test]
+fn who_is_muted_and_that_the_door_is_locked_is_told() {
+    let (mut lab, alice, ann) = run_by_alice();
+    act(&mut lab, Act::Mute(Whom::Uri("sip:ann@127.0.0.1".into()), true));
+    for phone in [&alice, &ann] {
+        let change = document(told(&mut lab, phone).last().expect("a change"));
+        let user = change.users().find(|user| user.entity == "sip:ann@127.0.0.1").unwrap();
+        assert_eq!(user.endpoints[0].status, Some(EndpointStatus::MutedViaFocus));
+    }
+    act(&mut lab, Act::Lock(true));
+    let change = document(told(&mut lab, &ann).last().expect("a change"));
+    assert_eq!(change.conference_state.unwrap().locked, Some(true));
+    assert!(change.users.is_none(), "nobody has changed");
+}
+
+#[test]
+fn who_waits_is_told_to_those_who_let_people_in() {
+    let (mut lab, alice, ann) = run_by_alice();
+    act(&mut lab, Act::WaitingRoom(true));
+    told(&mut lab, &alice);
+    told(&mut lab, &ann);
+    lab.wait(Duration::from_secs(20));
+    Phone::new("cid", 7003).join(&mut lab, "weekly");
+    let seen: Vec<_> = told(&mut lab, &alice).iter().map(document).collect();
+    let cid = seen.iter().flat_map(|info| info.users()).find(|user| user.entity.contains("cid"));
+    assert_eq!(cid.unwrap().endpoints[0].waiting, Some(true));
+    let seen: Vec<_> = told(&mut lab, &ann).iter().map(document).collect();
+    assert!(!seen.iter().flat_map(|info| info.users()).any(|user| user.entity.contains("cid")));
+    let mut waits = watcher("cid", 7003, "weekly");
+    assert_eq!(subscribe(&mut lab, &mut waits, CONFERENCE).0.status, 403, "not in yet");
+    lab.wait(Duration::from_secs(20));
+    act(&mut lab, Act::Admit(Whom::Uri("sip:cid@127.0.0.1".into())));
+    let seen: Vec<_> = told(&mut lab, &ann).iter().map(document).collect();
+    assert!(seen.iter().flat_map(|info| info.users()).any(|user| user.entity.contains("cid")));
+}
+
+#[test]
+fn a_cancelled_conference_has_nothing_more_to_tell() {
+    let (mut lab, alice, ann) = run_by_alice();
+    act(&mut lab, Act::Cancel);
+    lab.wait(Duration::from_millis(100));
+    for phone in [&alice, &ann] {
+        let last = told(&mut lab, phone);
+        assert!(state_of(last.last().unwrap()).starts_with("terminated;reason="));
+    }
+    lab.wait(Duration::from_secs(40));
+    assert_eq!(lab.counters().subscriptions, 0);
+    let mut late = watcher("ann", 7001, "weekly");
+    assert_eq!(subscribe(&mut lab, &mut late, CONFERENCE).0.status, 410);
 }
