@@ -9,8 +9,8 @@ use std::time::Duration;
 use lab::{GRACE, Lab, OFFER, Phone, SERVER, last_response, requests, settings, statuses};
 use mixer_control::MixerEvent;
 use sip_registrar::{
-    Act, Actor, ConferenceName, FactoryAnswer, Meeting, MeetingState, MeetingWish, Pin, RecordKind,
-    Schedule, Settings, StoreCommand, Visibility,
+    Act, Actor, ConferenceName, FactoryAnswer, Guests, Meeting, MeetingState, MeetingWish, Pin,
+    RecordKind, Schedule, Settings, StoreCommand, Visibility,
 };
 use sip_stack::message::{Message, Method, Response};
 
@@ -210,6 +210,25 @@ fn guests_create_only_where_they_may() {
 }
 
 #[test]
+fn where_everybody_is_a_guest_they_make_what_they_come_to() {
+    let mut lab = Lab::with(Settings { guests: Guests::Anyone, ..settings() });
+    lab.mixer_says(MixerEvent::Hello { mixer: "m1".into() });
+    lab.willing = true;
+    assert_eq!(create(&mut lab, &guest_actor("zoe", None), wish("weekly")), Err(403));
+    let mut zoe = Phone::new("zoe", 5071);
+    zoe.uri = format!("sip:conference@{SERVER}");
+    let (headers, body) = plan(UNIX + HOUR, UNIX + 2 * HOUR, &["sip:bob@127.0.0.1"]);
+    let response = zoe.ask(&mut lab, "INVITE", &headers, &body);
+    assert_eq!(response.status, 200);
+    zoe.learn(&response);
+    zoe.ack(&mut lab, "");
+    assert_eq!(lab.registrar.meetings(lab.now, &operator())[0].schedule, None);
+    let mut bob = Phone::new("bob", 5072).with_password("builder");
+    bob.uri = zoe.uri.clone();
+    assert_eq!(bob.ask(&mut lab, "INVITE", &headers, &body).status, 302, "accounts plan");
+}
+
+#[test]
 fn the_organizer_cancels_and_nobody_else() {
     let mut lab = Lab::new();
     let secret = create(&mut lab, &guest_actor("zoe", None), wish("weekly")).unwrap();
@@ -225,12 +244,19 @@ fn the_organizer_cancels_and_nobody_else() {
     let why = ["SIP;cause=410;text=\"the conference was cancelled by zoe\""];
     assert_eq!(byes(&mut lab, 5071), why);
     assert_eq!(lab.counters().conferences, 0);
+    let mut asks = Phone::new("ann", 5079);
+    asks.uri = format!("sip:weekly@{SERVER}");
+    assert_eq!(asks.ask(&mut lab, "OPTIONS", "", "").status, 410);
     let gone = |command: &StoreCommand| matches!(command, StoreCommand::MeetingGone { .. });
     assert!(lab.kept.iter().any(gone));
     assert_eq!(lab.records(), [RecordKind::Left, RecordKind::Cancelled]);
     assert_eq!(act(&mut lab, &zoe, "weekly", Act::Cancel), Err(410));
     assert_eq!(create(&mut lab, &user("alice"), wish("weekly")), Err(410));
     assert_eq!(status_of(&mut lab, 5072, "weekly"), 410);
+    let mut again = Phone::new("zoe", 5075);
+    again.uri = format!("sip:weekly@{SERVER}");
+    let shown = format!("Organizer-Secret: {}\r\n", secret.clone().unwrap());
+    assert_eq!(again.ask(&mut lab, "INVITE", &shown, OFFER).status, 410, "over for her as well");
     assert_eq!(create(&mut lab, &zoe, wish("weekly")).map(|s| s.is_some()), Ok(true));
     assert_eq!(status_of(&mut lab, 5073, "weekly"), 200, "its organizer has opened it again");
 }

@@ -195,10 +195,12 @@ impl Registrar {
                 }
                 None
             }
-            Resource::Conference(name) => self
-                .directory
-                .get(&name)
-                .map(|_| self.conference_contact(&name, &request.uri, flow)),
+            Resource::Conference(name) => match self.running(now, &name) {
+                Ok(_) => Some(self.conference_contact(&name, &request.uri, flow)),
+                Err(denied) if denied.status == 410 => return Err(denied.into()),
+                // Whoever dials it opens it.
+                Err(_) => None,
+            },
         };
         self.tell_capabilities(now, transaction, contact);
         Ok(())

@@ -13,6 +13,7 @@ use crate::core::history::{Record, RecordKind};
 use crate::core::identity::Identity;
 use crate::core::registrar::Registrar;
 use crate::core::reject::Reject;
+use crate::core::settings::Guests;
 use crate::core::store::StoreCommand;
 
 /// The most accounts that are invited to one conference.
@@ -63,7 +64,7 @@ impl Registrar {
         if self.is_reserved(name.as_str()) || self.directory.get(&name).is_some() {
             return Err(Denied::new(409, "this name is taken"));
         }
-        self.may_open(now, actor, &name)?;
+        self.may_create(now, actor, &name)?;
         let organizer = organizer(actor, secret.as_deref());
         let person = self.person_of(actor, None);
         let mut meeting = Meeting::dialled(name.clone(), organizer, self.clock.unix(now));
@@ -101,15 +102,11 @@ impl Registrar {
         })
     }
 
-    /// Whether somebody may open a conference of this name, which there is none of.
-    pub(super) fn may_open(
-        &self,
-        now: Instant,
-        actor: &Actor,
-        name: &ConferenceName,
-    ) -> Result<(), Denied> {
-        if matches!(actor, Actor::Guest { .. }) && !self.settings.guests_create {
-            return Err(Denied::new(403, "guests do not open conferences here"));
+    /// Whether somebody may make a conference of this name, which there is none of.
+    fn may_create(&self, now: Instant, actor: &Actor, name: &ConferenceName) -> Result<(), Denied> {
+        if matches!(actor, Actor::Guest { .. }) && self.settings.guests == Guests::Anyone {
+            // What is made need not be dialled: nobody would have to be where the request came from.
+            return Err(Denied::new(403, "guests open conferences by dialling them only"));
         }
         let again = match (actor, self.gone.organizer(name)) {
             (Actor::Operator(_), _) => true,
@@ -119,8 +116,26 @@ impl Registrar {
             }
             _ => false,
         };
-        if self.gone.has(self.clock.unix(now), name) && !again {
+        if again { self.may_guests_open(actor) } else { self.may_open(now, actor, name) }
+    }
+
+    /// Whether somebody may open a conference of this name by dialling it. A cancelled one is over for
+    /// its organizer as well, who would wait in it alone.
+    pub(super) fn may_open(
+        &self,
+        now: Instant,
+        actor: &Actor,
+        name: &ConferenceName,
+    ) -> Result<(), Denied> {
+        if self.gone.has(self.clock.unix(now), name) {
             return Err(Denied::new(410, "this conference was cancelled"));
+        }
+        self.may_guests_open(actor)
+    }
+
+    fn may_guests_open(&self, actor: &Actor) -> Result<(), Denied> {
+        if matches!(actor, Actor::Guest { .. }) && !self.settings.guests_create {
+            return Err(Denied::new(403, "guests do not open conferences here"));
         }
         Ok(())
     }

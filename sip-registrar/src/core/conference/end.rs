@@ -55,7 +55,12 @@ impl Registrar {
             (false, true, None) => settings.unused,
             (true, ..) | (false, true, Some(_)) => settings.empty_grace,
         };
-        let planned = meeting.schedule.map(|s| s.end.unwrap_or(s.start + settings.unused));
+        let planned = meeting.schedule.map(|schedule| match schedule.end {
+            Some(end) => end,
+            // Nobody said when it ends: when all have left.
+            None if focus.used => schedule.start,
+            None => schedule.start + settings.unused,
+        });
         let planned = planned.map(|end| self.clock.instant(end));
         let alone = focus.empty_since + alone;
         planned.map_or(alone, |planned| planned.max(alone))

@@ -19,7 +19,7 @@ use crate::core::identity::{Identity, ORGANIZER_SECRET};
 use crate::core::register::bad_request;
 use crate::core::registrar::Registrar;
 use crate::core::reject::Reject;
-use crate::core::settings::FactoryAnswer;
+use crate::core::settings::{FactoryAnswer, Guests};
 
 /// From 1900, where the times of SDP begin (RFC 8866 §5.9), to 1970.
 const NTP_EPOCH: u64 = 2_208_988_800;
@@ -81,7 +81,12 @@ impl Registrar {
         let made = || ConferenceName::parse(&digest(&made_of, 16));
         let name = chosen.clone().or_else(made).ok_or_else(|| Reject::new(500))?;
         let listed = request.headers.list_has("Require", "recipient-list-invite");
+        // Where everybody is a guest a guest makes nothing that it does not come to.
+        let strange = matches!(identity, Identity::Guest { .. })
+            && self.settings.guests == Guests::Anyone
+            && chosen.is_none();
         let redirected = match self.settings.factory_answer {
+            _ if strange => false,
             FactoryAnswer::Redirect => true,
             FactoryAnswer::Direct => brief.schedule.is_some(),
             FactoryAnswer::Auto => brief.schedule.is_some() || brief.people.is_some() || listed,
