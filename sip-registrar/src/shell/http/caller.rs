@@ -80,10 +80,11 @@ impl Caller {
             Caller::Account(_) => {
                 Err(Problem::forbidden(format!("this needs a token with the scope {scope}")))
             }
-            Caller::Guest { address, user, secret, welcome: true, .. }
+            // Here the secret counts, and not the name that anybody can give.
+            Caller::Guest { address, secret, welcome: true, .. }
                 if scope == Scope::MeetingsRead || meetings && secret.is_some() =>
             {
-                Ok(Actor::Guest { address, user, secret })
+                Ok(Actor::Guest { address, user: String::new(), secret })
             }
             Caller::Guest { challenges, .. } => Err(token_wanted(scope, challenges)),
         }
@@ -136,6 +137,9 @@ impl FromRequestParts<Services> for Caller {
         let ends = parts.extensions.get::<Ends>().copied();
         let ends = ends.ok_or_else(|| Problem::forbidden("where this comes from is not known"))?;
         check_origin(&parts.method, &parts.headers)?;
+        if !parts.headers.contains_key(header::AUTHORIZATION) {
+            return without_credentials(parts, services, ends).await;
+        }
         let authorization = text(&parts.headers, header::AUTHORIZATION.as_str());
         match authorization.and_then(|value| value.split_once(' ')) {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("Bearer") => {
@@ -144,8 +148,7 @@ impl FromRequestParts<Services> for Caller {
             Some((scheme, _)) if scheme.eq_ignore_ascii_case("Digest") => {
                 account(parts, services, ends, authorization).await
             }
-            Some(_) => Err(Problem::bad("Authorization must be Bearer or Digest")),
-            None => without_credentials(parts, services, ends).await,
+            _ => Err(Problem::bad("Authorization must be Bearer or Digest")),
         }
     }
 }
