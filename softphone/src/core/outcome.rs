@@ -93,13 +93,16 @@ impl Outcome {
     }
 
     /// The outcome of a BYE from the far end. `cause` and `text` are those of its `Reason` header;
-    /// a cause below 300 (or 16, "normal clearing", of Q.850) is an ordinary end.
+    /// a cause below 300 (or 16, "normal clearing", of Q.850) is an ordinary end, and so is 410: the
+    /// conference was cancelled.
     #[must_use]
     pub fn from_bye(protocol: Option<&str>, cause: Option<u16>, text: Option<&str>) -> Self {
         let q850 = protocol.is_some_and(|p| p.eq_ignore_ascii_case("Q.850"));
         let failure = match cause {
             None => false,
             Some(cause) if q850 => cause != 16,
+            // the conference was cancelled
+            Some(410) => false,
             Some(cause) => cause >= 300,
         };
         if failure {
@@ -230,6 +233,7 @@ mod tests {
     fn a_bye_is_ordinary_unless_its_reason_is_a_failure() {
         assert_eq!(Outcome::from_bye(None, None, None).exit_code(), 0);
         assert_eq!(Outcome::from_bye(Some("SIP"), Some(200), Some("done")).exit_code(), 0);
+        assert_eq!(Outcome::from_bye(Some("SIP"), Some(410), Some("cancelled")).exit_code(), 0);
         assert_eq!(Outcome::from_bye(Some("Q.850"), Some(16), None).exit_code(), 0);
         assert_eq!(Outcome::from_bye(Some("Q.850"), Some(38), None).exit_code(), 9);
         let ended = Outcome::from_bye(Some("SIP"), Some(503), Some("mixer gone"));

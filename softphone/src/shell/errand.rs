@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sip_net::{Incoming, Transports};
-use sip_stack::message::Uri;
+use sip_stack::message::{NameAddr, Uri};
 use softphone::core::errand::{Errand, ErrandConfig, Event, Output, Task};
 use softphone::core::outcome::Outcome;
 use tokio::signal::unix::{SignalKind, signal};
@@ -44,13 +44,18 @@ pub fn run(
     let runtime = runtime.map_err(Failure::local)?;
     let outcome = runtime.block_on(async {
         let (sip, local) = way.transports().map_err(Failure::local)?;
+        let secrets = Secrets::of_user();
+        let given = way.given_name.as_deref();
+        // who made it is called the same when it comes back
+        let creator = secrets.as_ref().filter(|_| given.is_none());
+        let creator = creator.and_then(|secrets| secrets.creator(uri));
+        let from = way.from(uri);
         let config = ErrandConfig {
             endpoint: way.endpoint(local),
-            from: way.from(uri),
+            from: NameAddr { display_name: creator.or(from.display_name.clone()), ..from },
             target: None,
             account: way.account(),
-            secret: Secrets::of_user()
-                .and_then(|secrets| secrets.get(uri, way.given_name.as_deref())),
+            secret: secrets.and_then(|secrets| secrets.get(uri, given)),
         };
         let errand = Errand::new(config, task(local.ip()), rand::random());
         drive(errand, sip, lines, &mut on_event, &mut on_line).await

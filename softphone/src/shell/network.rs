@@ -1,5 +1,7 @@
 //! The network thread: SIP, RTP and everything that is decided in between.
 
+mod typing;
+
 use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
@@ -25,11 +27,12 @@ use softphone::media::line::Channel;
 use softphone::media::session::{Decoded, MediaConfig, MediaSession, Output as MediaOutput};
 use tokio::sync::mpsc;
 
+use self::typing::dialling;
 use super::audio::{AudioDevices, AudioState, AudioThread};
 use super::cli::Answer;
 use super::say::say;
 use super::sockets::{BoundPorts, MediaSockets};
-use super::talk::{Asked, Talk, rows};
+use super::talk::{Talk, rows};
 use super::video::{CameraState, DecoderThread};
 use super::view::View;
 
@@ -37,8 +40,6 @@ use super::view::View;
 const REFRESH: Duration = Duration::from_millis(100);
 /// How long the last messages may take to be written.
 const CLOSING: Duration = Duration::from_millis(500);
-/// So long after the answer keys are pressed: by then the far end takes our packets for ours.
-const MEDIA_IS_THERE: Duration = Duration::from_millis(800);
 /// Inputs taken in one go before timers are looked at again.
 const BATCH: usize = 128;
 
@@ -148,10 +149,12 @@ pub async fn run(
         uri: setup.uri,
         duration: setup.duration,
         talk: setup.talk,
+        dialling: dialling(setup.keys.as_deref()),
         keys: setup.keys,
         until_lines_end: setup.until_lines_end,
         answer: setup.answer,
         lines_over: false,
+        early: Vec::new(),
         inputs,
         started: Instant::now(),
         answered: None,
@@ -205,9 +208,13 @@ struct Running {
     duration: Option<Duration>,
     talk: Talk,
     keys: Option<String>,
+    /// How long after the answer all keys are pressed and heard.
+    dialling: Duration,
     until_lines_end: bool,
     answer: Option<Answer>,
     lines_over: bool,
+    /// What was typed before it could be said.
+    early: Vec<String>,
     inputs: mpsc::Sender<Input>,
     started: Instant,
     answered: Option<Instant>,
@@ -250,60 +257,6 @@ impl Running {
         }
     }
 
-    fn key(&mut self, now: Instant, key: WindowEvent) {
-        match key {
-            WindowEvent::ToggleMicrophone => {
-                self.audio_state.muted.fetch_xor(true, Ordering::Relaxed);
-            }
-            WindowEvent::ToggleCamera if self.has_camera => {
-                let on = !self.camera_state.on.fetch_xor(true, Ordering::Relaxed);
-                self.phone.set_camera(now, on);
-            }
-            WindowEvent::ToggleCamera => {}
-            WindowEvent::ToggleHelp => self.view.toggle_help(),
-            WindowEvent::Telephone(key) => {
-                let sent = self.media.as_mut().is_some_and(|media| media.press(key));
-                tracing::debug!(sent, "key");
-            }
-            WindowEvent::Line(line) => self.typed(now, &line),
-            WindowEvent::Quit => self.phone.leave(now),
-        }
-        self.refresh_at = now;
-    }
-
-    /// Somebody calls, while we wait for that.
-    fn called(&mut self, now: Instant, by: &str, focus: bool) {
-        let what = if focus { "the conference" } else { "" };
-        self.talk.notice(format!("{what} {by} calls").trim_start());
-        match self.answer {
-            Some(Answer::Conferences) if focus => self.phone.accept(now),
-            _ => self.talk.notice("answer? (y/n)"),
-        }
-    }
-
-    fn typed(&mut self, now: Instant, line: &str) {
-        if self.phone.is_ringing() {
-            match line.trim() {
-                "" | "y" | "Y" => self.phone.accept(now),
-                _ => self.phone.decline(now),
-            }
-            return;
-        }
-        match self.talk.typed(now, &mut self.phone, line) {
-            Asked::Nothing => {}
-            Asked::Dial(keys) => self.dial(&keys),
-            Asked::Leave => self.phone.leave(now),
-        }
-    }
-
-    /// Presses keys of a telephone; what is no key was refused before.
-    fn dial(&mut self, keys: &str) {
-        let Some(media) = &mut self.media else { return };
-        if !keys.chars().all(|key| media.press(key)) {
-            self.talk.notice("the keys could not all be sent");
-        }
-    }
-
     fn handle_sip(&mut self, input: Incoming) {
         let now = Instant::now();
         match input {
@@ -331,21 +284,6 @@ impl Running {
         if self.refresh_at <= now {
             self.refresh(now);
             self.refresh_at = now + REFRESH;
-        }
-    }
-
-    /// What is said and dialled by itself once the call is answered.
-    fn talk(&mut self, now: Instant) {
-        let Some(answered) = self.answered.filter(|_| self.ended.is_none()) else { return };
-        let since = now.saturating_duration_since(answered);
-        self.talk.pass(now, since, &mut self.phone);
-        if since >= MEDIA_IS_THERE
-            && let Some(keys) = self.keys.take()
-        {
-            self.dial(&keys);
-        }
-        if self.until_lines_end && self.lines_over && self.talk.is_quiet() {
-            self.phone.leave(now);
         }
     }
 

@@ -57,6 +57,12 @@ impl Secrets {
         (!other).then_some(kept.secret)
     }
 
+    /// What who made the conference was called, if that one gave a name.
+    pub fn creator(&self, conference: &Uri) -> Option<String> {
+        let uri = key(conference);
+        self.read().into_iter().rev().find(|kept| kept.uri == uri)?.name
+    }
+
     /// Keeps a secret, readable for nobody else.
     ///
     /// # Errors
@@ -121,6 +127,7 @@ mod tests {
         secrets.keep(&uri("sip:a@h"), "three", Some("Ann")).unwrap();
         assert_eq!(secrets.get(&uri("sip:a@h:5060"), None).as_deref(), Some("three"));
         assert_eq!(secrets.get(&uri("sip:a@h"), Some("Ann")).as_deref(), Some("three"));
+        assert_eq!(secrets.creator(&uri("sip:a@h")).as_deref(), Some("Ann"));
         assert_eq!(secrets.get(&uri("sip:a@h"), Some("Bob")), None, "somebody else");
         assert_eq!(secrets.get(&uri("sip:b@h"), None), None, "another port is another conference");
         let mode = fs::metadata(secrets.path()).unwrap().permissions().mode();

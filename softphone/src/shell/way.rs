@@ -87,6 +87,8 @@ impl Way {
         let mut endpoint = EndpointConfig::new(host, local.port());
         endpoint.contact = NameAddr::new(contact);
         endpoint.user_agent = format!("Parley-softphone/{}", env!("CARGO_PKG_VERSION"));
+        // lists of conferences are told with Require: eventlist (RFC 4662 §4.3)
+        endpoint.supported.push("eventlist".to_owned());
         endpoint.allow = vec![
             Method::Invite,
             Method::Ack,

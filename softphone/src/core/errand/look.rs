@@ -1,6 +1,6 @@
 //! Looking at a conference, or at the list of them, once or for as long as is wanted.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sip_stack::endpoint::Event as StackEvent;
 use sip_stack::message::{Method, Uri};
@@ -14,7 +14,12 @@ use crate::core::subscription::{Notice, Subscription, SubscriptionConfig};
 pub(super) struct Looking {
     subscription: Subscription,
     live: bool,
+    /// Until then the first document must be here (RFC 6665 §4.1.2.4, timer N).
+    until: Option<Instant>,
 }
+
+/// 64·T1: who subscribed and was told nothing for so long has no subscription.
+const FIRST_NOTIFY: Duration = Duration::from_secs(32);
 
 /// The kinds of documents we read: one conference, or a list of them (RFC 4575 §3.5, RFC 4662 §5.1).
 const ACCEPT: &str = "application/conference-info+xml, application/rlmi+xml, multipart/related";
@@ -33,10 +38,11 @@ impl Looking {
             headers,
             live,
         };
-        Looking { subscription: Subscription::new(config), live }
+        Looking { subscription: Subscription::new(config), live, until: None }
     }
 
     pub(super) fn start(&mut self, now: Instant, desk: &mut Desk) {
+        self.until = Some(now + FIRST_NOTIFY);
         let notice = self.subscription.start(now, &mut desk.endpoint);
         self.noticed(desk, notice);
     }
@@ -82,10 +88,11 @@ impl Looking {
         }
     }
 
-    fn noticed(&self, desk: &mut Desk, notices: impl IntoIterator<Item = Notice>) {
+    fn noticed(&mut self, desk: &mut Desk, notices: impl IntoIterator<Item = Notice>) {
         for notice in notices {
             match notice {
                 Notice::State(request) => {
+                    self.until = None;
                     desk.event(Event::State(request));
                     if !self.live {
                         desk.over(Outcome::Left);
@@ -102,9 +109,12 @@ impl Looking {
     pub(super) fn handle_timeout(&mut self, now: Instant, desk: &mut Desk) {
         let notice = self.subscription.handle_timeout(now, &mut desk.endpoint);
         self.noticed(desk, notice);
+        if self.until.take_if(|until| *until <= now).is_some() {
+            desk.over(Outcome::Unreachable("the server tells nothing".to_owned()));
+        }
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.subscription.poll_timeout()
+        self.subscription.poll_timeout().into_iter().chain(self.until).min()
     }
 }

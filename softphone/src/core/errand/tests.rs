@@ -356,6 +356,13 @@ fn one_look_ends_with_the_first_document() {
 }
 
 #[test]
+fn a_server_that_takes_a_subscription_and_tells_nothing_is_not_waited_for() {
+    let (mut world, _) = looking(false);
+    world.pass(Duration::from_secs(33));
+    assert_eq!(world.outcome().exit_code(), 3);
+}
+
+#[test]
 fn a_live_look_is_refreshed_and_taken_back() {
     let (mut world, mut notifier) = looking(true);
     state(&mut world, &mut notifier, "active;expires=100");
