@@ -180,6 +180,7 @@ impl Phone {
     pub fn new(config: PhoneConfig, call: Call, seed: [u8; 32]) -> Self {
         let mut tokens = Tokens::new(seed);
         let contact = config.endpoint.contact.clone();
+        let own = config.from.uri.aor();
         let endpoint = Endpoint::new(config.endpoint, tokens.seed());
         let registration = config.registrar.map(|registrar| Registration::new(registrar, tokens));
         Self {
@@ -202,7 +203,7 @@ impl Phone {
             secret: config.secret,
             orders: Vec::new(),
             subscription: None,
-            roster: Roster::default(),
+            roster: Roster::new(own),
             liveness: None,
             silent_until: None,
             outputs: VecDeque::new(),

@@ -8,14 +8,14 @@ use sip_stack::message::{Request, Uri};
 
 use super::chat::clean_name;
 use super::listing::Taken;
-use super::order::Role;
+use super::order::{Order, Role};
 
 /// How far somebody has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Presence {
-    /// Is being called.
-    Called,
+    /// Is on the way in: calls, or is being called.
+    Coming,
     /// Waits to be admitted, or holds.
     Waiting,
     /// Is in it.
@@ -66,9 +66,17 @@ pub enum Change {
 pub struct Roster {
     info: Option<ConferenceInfo>,
     people: Vec<Person>,
+    /// Our own address of record: that we came is no news to us.
+    own: String,
 }
 
 impl Roster {
+    /// An empty one; `own` is our own address of record.
+    #[must_use]
+    pub fn new(own: String) -> Self {
+        Self { own, ..Self::default() }
+    }
+
     /// Takes in a NOTIFY; also tells what became different, nothing of it for the first one.
     pub fn take(&mut self, notify: &Request) -> (Taken, Vec<Change>) {
         let update = notify.body_of_type(MEDIA_TYPE);
@@ -95,7 +103,7 @@ impl Roster {
         let mut changes = Vec::new();
         if let (Some(before), Some(after)) = (&before, &self.info) {
             compare(before, after, &mut changes);
-            compare_people(&earlier, &self.people, &mut changes);
+            compare_people(&earlier, &self.people, &self.own, &mut changes);
         }
         (Taken::Done, changes)
     }
@@ -104,6 +112,14 @@ impl Roster {
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.info.is_some()
+    }
+
+    /// Whether what comes of an order is seen here.
+    #[must_use]
+    pub fn will_tell(&self, order: &Order) -> bool {
+        let seen =
+            matches!(order, Order::Lock(_) | Order::Mute(..) | Order::Kick(_) | Order::Role(..));
+        seen && self.is_known()
     }
 
     /// The people, as the focus lists them.
@@ -153,7 +169,7 @@ fn locked(info: &ConferenceInfo) -> bool {
 fn person(user: &User) -> Option<Person> {
     let presence =
         user.endpoints.iter().filter_map(presence).max_by_key(|presence| match presence {
-            Presence::Called => 0,
+            Presence::Coming => 0,
             Presence::Waiting => 1,
             Presence::In => 2,
         })?;
@@ -187,10 +203,11 @@ fn person(user: &User) -> Option<Person> {
 fn presence(endpoint: &Endpoint) -> Option<Presence> {
     Some(match endpoint.status? {
         EndpointStatus::Connected | EndpointStatus::MutedViaFocus => Presence::In,
-        EndpointStatus::OnHold | EndpointStatus::DialingIn => Presence::Waiting,
-        EndpointStatus::Pending | EndpointStatus::DialingOut | EndpointStatus::Alerting => {
-            Presence::Called
-        }
+        EndpointStatus::OnHold => Presence::Waiting,
+        EndpointStatus::Pending
+        | EndpointStatus::DialingIn
+        | EndpointStatus::DialingOut
+        | EndpointStatus::Alerting => Presence::Coming,
         EndpointStatus::Disconnecting | EndpointStatus::Disconnected => return None,
     })
 }
@@ -212,7 +229,7 @@ fn compare(before: &ConferenceInfo, after: &ConferenceInfo, changes: &mut Vec<Ch
     }
 }
 
-fn compare_people(before: &[Person], after: &[Person], changes: &mut Vec<Change>) {
+fn compare_people(before: &[Person], after: &[Person], own: &str, changes: &mut Vec<Change>) {
     let find = |all: &[Person], uri: &str| all.iter().find(|person| person.uri == uri).cloned();
     let is_in = |person: &Person| person.presence == Presence::In;
     for old in before {
@@ -232,6 +249,7 @@ fn compare_people(before: &[Person], after: &[Person], changes: &mut Vec<Change>
                     changes.push(Change::Role(name(), new.role));
                 }
             }
+            (_, Presence::In) if new.uri == own => {}
             (_, Presence::In) => changes.push(Change::Joined(name())),
             (old, Presence::Waiting)
                 if old.as_ref().is_none_or(|old| old.presence != Presence::Waiting) =>

@@ -433,7 +433,7 @@ impl Running {
         let seconds = now.duration_since(answered).as_secs();
         let codec = self.report.call.audio_codec.as_deref().unwrap_or("no audio");
         let status = format!(
-            "{}   {:02}:{:02}   {} other{}   {codec}   m mute   v camera   q leave",
+            "{}   {:02}:{:02}   {} other{}   {codec}   m mute   v camera   c chat   p people   q leave",
             self.uri,
             seconds / 60,
             seconds % 60,

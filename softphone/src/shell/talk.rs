@@ -256,7 +256,7 @@ impl Talk {
 /// The people as the window lists them; `speaking` are the sources that are heard now.
 pub fn rows(people: &[Person], speaking: &BTreeSet<u32>) -> Vec<PersonRow> {
     let remark = |person: &Person| match (person.presence, person.role) {
-        (Presence::Called, _) => "being called",
+        (Presence::Coming, _) => "on the way",
         (Presence::Waiting, _) => "waiting",
         (Presence::In, Role::Participant) => "",
         (Presence::In, role) => role.word(),
@@ -283,7 +283,7 @@ fn order(deed: MeetingDeed) -> Order {
 fn described(person: &Person) -> String {
     let mut words = vec![person.role.word()];
     match person.presence {
-        Presence::Called => words.push("being called"),
+        Presence::Coming => words.push("on the way"),
         Presence::Waiting => words.push("waiting"),
         Presence::In => {}
     }

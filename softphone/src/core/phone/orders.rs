@@ -51,6 +51,10 @@ impl Phone {
         let Some(index) = found else { return false };
         let (_, order) = self.orders.remove(index);
         let event = match response {
+            // the roster will tell, to everybody
+            Some(response) if response.is_success() && self.roster.will_tell(&order) => {
+                return true;
+            }
             Some(response) if response.is_success() => Event::Done(order.done()),
             Some(response) => {
                 let warning = response.headers.get("Warning").and_then(warning_text);

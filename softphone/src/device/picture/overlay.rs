@@ -83,7 +83,7 @@ pub(super) fn status(canvas: &mut Canvas, fonts: &mut Fonts, text: &str) {
 /// The keys, on a panel in the middle.
 pub(super) fn help(canvas: &mut Canvas, fonts: &mut Fonts) {
     let (width, height) = (canvas.width() as i32, canvas.height() as i32);
-    let panel = Area { x: (width - 360) / 2, y: (height - 274) / 2, width: 360, height: 274 };
+    let panel = Area { x: (width - 360) / 2, y: (height - 290) / 2, width: 360, height: 290 };
     canvas.shade(panel, PANEL, 225);
     canvas.outline(panel, 1, GREY);
     canvas.text(fonts, "Keys", 18, (panel.x + 24, panel.y + 38), WHITE);
