@@ -29,6 +29,7 @@ fn make(args: &Create) -> Result<ExitCode, Failure> {
     let way = Way::find(&factory, &args.who)?;
     let session_id = rand::random::<u64>() >> 1;
     let mut made = None;
+    let by_transport = wanted.params.has("transport");
     let task = move |address| Task::Create {
         uri: factory,
         creation: Box::new(creation),
@@ -48,7 +49,11 @@ fn make(args: &Create) -> Result<ExitCode, Failure> {
         },
         |_| Next::Go,
     )?;
-    let Some(created) = made else { return Ok(ended(&outcome)) };
+    let Some(mut created) = made else { return Ok(ended(&outcome)) };
+    // a long request has to go by TCP, and is answered so; that is no property of the conference
+    if !by_transport {
+        created.uri.params.remove("transport");
+    }
     tell(args, &created);
     if args.join {
         let who = super::cli::Who { user: Some(way.user), ..args.who.clone() };
