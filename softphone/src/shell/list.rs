@@ -41,6 +41,9 @@ fn look(args: &List) -> Result<ExitCode, Failure> {
     let outcome = errand::run(&way, &uri, task, typed, on_event, on_line)?;
     match shown.into_inner().chosen {
         Some(row) => {
+            if row.needs_pin {
+                say("it wants a PIN: type /pin and the digits when you are there");
+            }
             let who = Who { user: Some(way.user), ..args.who.clone() };
             Ok(join(&Join::new(row.uri, who)))
         }
