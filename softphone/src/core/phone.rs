@@ -167,6 +167,8 @@ pub struct Phone {
     /// Orders that are not answered yet.
     orders: Vec<(ClientTransactionId, Order)>,
     subscription: Option<Subscription>,
+    /// When to subscribe again.
+    watch_at: Option<Instant>,
     roster: Roster,
     liveness: Option<Liveness>,
     /// Until then something must have been heard.
@@ -203,6 +205,7 @@ impl Phone {
             secret: config.secret,
             orders: Vec::new(),
             subscription: None,
+            watch_at: None,
             roster: Roster::new(own),
             liveness: None,
             silent_until: None,
@@ -282,6 +285,7 @@ impl Phone {
         self.outcome = Some(outcome);
         self.liveness = None;
         self.silent_until = None;
+        self.watch_at = None;
         // where nobody is, nobody answers
         let nobody = matches!(self.outcome, Some(Outcome::Unreachable(_) | Outcome::Lost(_)));
         self.state = State::Closing(if nobody { now } else { now + CLOSING });
@@ -359,10 +363,7 @@ impl Phone {
         if let Some(registration) = &mut self.registration {
             registration.handle_timeout(now, &mut self.endpoint);
         }
-        if let Some(subscription) = &mut self.subscription {
-            let notice = subscription.handle_timeout(now, &mut self.endpoint);
-            self.noticed(now, notice);
-        }
+        self.watch_in_time(now);
         self.check_liveness(now);
         if self.silent_until.is_some_and(|at| at <= now) {
             self.silent_until = None;
@@ -399,7 +400,8 @@ impl Phone {
         let liveness = self.liveness.as_ref().map(Liveness::next);
         let roster = self.subscription.as_ref().and_then(Subscription::poll_timeout);
         let endpoint = self.endpoint.poll_timeout();
-        let all = [endpoint, registration, roster, liveness, self.silent_until, closing];
+        let all =
+            [endpoint, registration, roster, self.watch_at, liveness, self.silent_until, closing];
         all.into_iter().flatten().min()
     }
 

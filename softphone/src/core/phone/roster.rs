@@ -1,6 +1,6 @@
 //! The subscription to the conference that we are in (RFC 4575, RFC 4579 §5.2).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use conference_info::MEDIA_TYPE;
 use sip_stack::auth::Credentials;
@@ -8,10 +8,13 @@ use sip_stack::endpoint::ServerTransactionId;
 use sip_stack::flow::Flow;
 use sip_stack::message::{Method, Request, Uri};
 
-use super::{Event, Phone};
+use super::{Event, Phone, State};
 use crate::core::listing::Taken;
 use crate::core::roster::Roster;
 use crate::core::subscription::{Notice, Subscription, SubscriptionConfig};
+
+/// Who may not see the roster yet asks again after this.
+const AGAIN: Duration = Duration::from_secs(3);
 
 impl Phone {
     /// Who is in the conference; unknown until the focus has told.
@@ -80,11 +83,28 @@ impl Phone {
                         Taken::Gap => self.watch_again(now),
                     }
                 }
+                // not for who waits in front of the door; that may change
+                Notice::Refused(response) if response.status == 403 => {
+                    self.subscription = None;
+                    self.watch_at = Some(now + AGAIN);
+                }
                 // the call goes on without a roster
                 Notice::Over { .. } | Notice::Refused(_) | Notice::Failed(_) | Notice::Local(_) => {
                     self.subscription = None
                 }
             }
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn watch_in_time(&mut self, now: Instant) {
+        let due = self.watch_at.take_if(|at| *at <= now).is_some();
+        if due && matches!(self.state, State::Talking(_)) {
+            self.watch(now);
+        }
+        if let Some(subscription) = &mut self.subscription {
+            let notice = subscription.handle_timeout(now, &mut self.endpoint);
+            self.noticed(now, notice);
         }
     }
 

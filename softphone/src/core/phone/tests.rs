@@ -774,6 +774,33 @@ fn the_roster_of_a_conference_is_asked_for_and_given_back() {
 }
 
 #[test]
+fn who_waits_in_front_of_the_door_asks_for_the_roster_again() {
+    let mut world = called();
+    world.accept();
+    world.pass(Duration::from_secs(10));
+    world.roster = true;
+    assert!(world.pass(Duration::from_secs(10)).is_empty(), "489 is the last word");
+
+    let mut world = called();
+    world.roster = true;
+    let (call, request) = world.incoming();
+    let answer = callee().answer(std::str::from_utf8(&request.body).unwrap()).unwrap();
+    world.server.accept(world.now, call, Answer::with_body(Body::sdp(answer))).unwrap();
+    let mut asked = 0;
+    let mut told = world.exchange();
+    for _ in 0..3 {
+        for event in told {
+            if let ServerEvent::Request { transaction, .. } = event {
+                asked += 1;
+                world.server.respond_status(world.now, transaction, 403, "").unwrap();
+            }
+        }
+        told = world.pass(Duration::from_secs(4));
+    }
+    assert_eq!(asked, 3);
+}
+
+#[test]
 fn orders_go_in_the_call_and_their_answers_come_back() {
     let mut world = called();
     world.accept();
