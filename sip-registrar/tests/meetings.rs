@@ -448,6 +448,9 @@ fn the_factory_answers_as_it_is_told_to() {
             zoe.join(&mut lab, &user_of(&contact(&response)));
             let refer = "Refer-To: <sip:bob@127.0.0.1;method=BYE>\r\n";
             assert_eq!(zoe.ask(&mut lab, "REFER", refer, "").status, 404);
+            let mut other = Phone::new("zoe", 5072);
+            other.join(&mut lab, &user_of(&contact(&response)));
+            assert_eq!(other.ask(&mut lab, "REFER", refer, "").status, 403, "she came before");
         }
     }
 }

@@ -45,6 +45,8 @@ impl Registrar {
         };
         let contact = self.conference_contact(&name, &request.uri, flow);
         let Some(focus) = self.directory.get_mut(&name) else { return Err(Reject::new(500)) };
+        // Once: the next of that name must prove who it is.
+        let _ = focus.expected.take_if(|(expected, _)| *expected == identity);
         let user = from.uri.user_text().unwrap_or_default();
         let leg = LegRef { conference: focus.id().to_owned(), leg: self.tokens.hex(8) };
         let session_id = u64::from_str_radix(&self.tokens.hex(7), 16).unwrap_or(1);
