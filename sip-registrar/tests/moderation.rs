@@ -345,6 +345,23 @@ fn people_are_muted_one_by_one_and_all() {
 }
 
 #[test]
+fn people_are_found_by_the_name_on_the_screen_if_that_is_one() {
+    let mut lab = weekly(|_| {});
+    let join = |lab: &mut Lab, user: &str, port: u16, shown: &str| {
+        let mut phone = Phone::new(user, port);
+        phone.from = phone.from.replacen('<', &format!("\"{shown}\" <"), 1);
+        assert_eq!(dial(lab, &mut phone, "").status, 200);
+    };
+    join(&mut lab, "guest-1", 5070, "Ann");
+    join(&mut lab, "guest-2", 5071, "Ben");
+    join(&mut lab, "guest-3", 5072, "ben");
+    let mute = |uri: &str| Act::Mute(Whom::Uri(format!("sip:{uri}@127.0.0.1")), true);
+    assert_eq!(act(&mut lab, mute("ann")), Ok(()));
+    assert_eq!(act(&mut lab, mute("Ben")), Err(404), "two are called so");
+    assert_eq!(act(&mut lab, mute("guest-3")), Ok(()), "an address comes before a name");
+}
+
+#[test]
 fn the_organizer_hands_over() {
     let mut lab = weekly(|_| {});
     let (mut alice, mut bob) = (account("alice", 5070), account("bob", 5072));

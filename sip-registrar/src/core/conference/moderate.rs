@@ -24,7 +24,22 @@ impl Focus {
             Whom::Uri(uri) => is_of(member, uri, registrar),
             Whom::Everybody => member.role == MemberRole::Participant,
         };
-        self.members().filter(|(_, member)| meant(member)).map(|(call, _)| call).collect()
+        let found: Vec<CallId> =
+            self.members().filter(|(_, member)| meant(member)).map(|(call, _)| call).collect();
+        match whom {
+            Whom::Uri(uri) if found.is_empty() => self.shown_as(uri),
+            _ => found,
+        }
+    }
+
+    /// The calls of the one person who is shown by the name in `uri`. A guest's address is made up by its
+    /// program: what people know is the name on the screen.
+    fn shown_as(&self, uri: &str) -> Vec<CallId> {
+        let name = Uri::parse(uri).and_then(|uri| uri.user_text()).unwrap_or_default();
+        let shown = |member: &Member| member.display_name.to_lowercase() == name.to_lowercase();
+        let found: Vec<(CallId, &Member)> = self.members().filter(|(_, m)| shown(m)).collect();
+        let one = found.iter().all(|(_, m)| Some(&m.aor) == found.first().map(|(_, m)| &m.aor));
+        if one { found.into_iter().map(|(call, _)| call).collect() } else { Vec::new() }
     }
 }
 
