@@ -6,6 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use conference_info::ConferenceInfo;
 use rtp_session::NtpClock;
 use sdp::negotiate::{self, LocalTransport, OfferLine};
 use sdp::{DialogSdp, Direction, MediaKind};
@@ -76,6 +77,10 @@ pub struct Phone {
     pub read: Vec<Line>,
     /// What this phone has said in chats, and the status that it got.
     pub told: Vec<(String, u16)>,
+    /// Who is in the conference, as the conference tells it.
+    pub roster: ConferenceInfo,
+    /// What the list of conferences said, every time.
+    pub lists: Vec<String>,
     endpoint: Endpoint,
     server: SocketAddr,
     password: Option<String>,
@@ -108,6 +113,7 @@ impl Phone {
         let mut config = EndpointConfig::new(host.clone(), SIP_PORT);
         let contact = Uri::sip(Some(setup.name), host, Some(SIP_PORT));
         config.contact = NameAddr::new(contact);
+        config.supported.push("eventlist".to_owned());
         Self {
             name: setup.name,
             address: SocketAddr::new(setup.ip, SIP_PORT),
@@ -126,6 +132,8 @@ impl Phone {
             registering: None,
             read: Vec::new(),
             told: Vec::new(),
+            roster: ConferenceInfo::default(),
+            lists: Vec::new(),
             saying: BTreeMap::new(),
             out: Vec::new(),
         }
@@ -282,6 +290,31 @@ impl Phone {
         self.drain(now);
     }
 
+    /// Asks who is in the conference it is in (RFC 4575), in the dialog of its call.
+    pub fn watch(&mut self, now: Instant) {
+        let Some(call) = &self.call else { return };
+        self.roster = ConferenceInfo::default();
+        let headers = [("Event", "conference"), ("Accept", conference_info::MEDIA_TYPE)];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let _ = self.endpoint.request(now, call.id, Method::Subscribe, &headers, None);
+        self.drain(now);
+    }
+
+    /// Asks which conferences there are (RFC 4662). Only for those who have no account.
+    pub fn watch_list(&mut self, now: Instant) {
+        let (to, from) = (self.uri_of("meetings"), self.from());
+        let mut request =
+            self.endpoint.new_request(Method::Subscribe, to.clone(), from, NameAddr::new(to));
+        let contact = self.endpoint.config().contact.clone();
+        request.headers.push("Contact", contact);
+        request.headers.push("Event", "conference");
+        request.headers.push("Supported", "eventlist");
+        request.headers.push("Expires", 3600);
+        let target = Endpoint::target_of(&request.uri);
+        self.endpoint.send_request(now, request, target).expect("room");
+        self.drain(now);
+    }
+
     /// Says something to a conference outside of any call, whether it is in it or not. Only for those
     /// who have no account.
     pub fn say_outside(&mut self, now: Instant, conference: &str, text: &str) {
@@ -412,8 +445,10 @@ impl Phone {
             }
             Event::InDialog { transaction, request, .. }
             | Event::Request { transaction, request, .. } => {
-                if request.method == Method::Message {
-                    self.on_message(&request);
+                match request.method {
+                    Method::Message => self.on_message(&request),
+                    Method::Notify => self.on_notify(&request),
+                    _ => {}
                 }
                 let _ = self.endpoint.respond_status(now, transaction, 200, "");
             }
@@ -516,6 +551,13 @@ impl Phone {
             from: from.and_then(|from| from.uri.user_text()).unwrap_or_default(),
             text: String::from_utf8_lossy(&text).into_owned(),
         });
+    }
+
+    fn on_notify(&mut self, request: &Request) {
+        match ConferenceInfo::parse(&request.body) {
+            Ok(news) => drop(self.roster.apply(news)),
+            Err(_) => self.lists.push(String::from_utf8_lossy(&request.body).into_owned()),
+        }
     }
 
     fn on_response(&mut self, now: Instant, id: ClientTransactionId, response: Response) {

@@ -14,12 +14,20 @@ const GUESTS: [&str; 6] = ["ann", "ben", "cleo", "dan", "eve", "fay"];
 
 const ROOMS: [&str; 4] = ["red", "green", "blue", "grey"];
 
+/// The one of them that is in no list.
+const HIDDEN: &str = "grey";
+
+/// Who looks at the list all the time.
+const LOOKER: &str = "fay";
+
 /// Who is in which conference, as it should be.
 #[derive(Debug, Default)]
 struct Model {
     rooms: BTreeMap<&'static str, &'static str>,
     /// What was said, by whom and where; the text is used once.
     said: BTreeMap<String, (&'static str, &'static str)>,
+    /// Conferences in which somebody was for a while.
+    held: BTreeSet<&'static str>,
 }
 
 impl Model {
@@ -103,11 +111,42 @@ fn strangers_are_refused(world: &mut World, chance: &mut Chance, model: &Model) 
     }
 }
 
+/// Who asks who is in its conference is told of these and of nobody else, also when somebody leaves.
+fn rosters_tell_who_is_there(world: &mut World, model: &Model) {
+    let members: Vec<_> = model.rooms.keys().copied().collect();
+    for name in &members {
+        world.act(name, |phone, now| phone.watch(now));
+    }
+    // Four notifications go at once, then one in five seconds.
+    world.run(secs(30));
+    for (name, room) in &model.rooms {
+        let roster = &world.phone(name).roster;
+        let user = |uri: &str| uri.trim_start_matches("sip:").split('@').next().map(str::to_owned);
+        let told: BTreeSet<String> = roster.users().filter_map(|u| user(&u.entity)).collect();
+        let there = model.rooms.iter().filter(|(_, other)| *other == room);
+        let there: BTreeSet<String> = there.map(|(name, _)| (*name).to_owned()).collect();
+        assert_eq!(told, there, "{name} in {room}\n{}", world.ladder);
+        assert_eq!(user(&roster.entity).as_deref(), Some(*room), "{name}");
+    }
+}
+
+/// Who looks at the list finds what is open, and never what is hidden.
+fn lists_hide_what_is_hidden(world: &World, model: &Model) {
+    let lists = &world.phone(LOOKER).lists;
+    assert!(!lists.is_empty(), "{}", world.ladder);
+    assert!(lists.iter().all(|list| !list.contains(HIDDEN)), "{lists:#?}");
+    for room in model.held.iter().filter(|room| **room != HIDDEN) {
+        let told = lists.iter().any(|list| list.contains(room));
+        assert!(told, "{room} is not told of in {} lists\n{}", lists.len(), world.ladder);
+    }
+}
+
 /// The network is good and nothing is under way: all is exactly as in the model.
 fn assert_all_is_as_it_should_be(world: &mut World, model: &mut Model) {
     for (name, room) in &model.rooms {
         assert!(world.talks(name), "{name} is not in {room}\n{}", world.ladder);
     }
+    model.held.extend(model.rooms.values());
     let counters = world.counters();
     let rooms: BTreeSet<_> = model.rooms.values().collect();
     assert_eq!(counters.members, model.rooms.len(), "{}", world.ladder);
@@ -135,6 +174,8 @@ fn assert_all_is_as_it_should_be(world: &mut World, model: &mut Model) {
 fn walk(seed: u64, rough: Quality) {
     let mut world = World::with(seed, Quality::GOOD, &PEOPLE);
     let (mut chance, mut model) = (Chance::new(!seed), Model::default());
+    world.open_hidden(HIDDEN);
+    world.act(LOOKER, |phone, now| phone.watch_list(now));
     for _ in 0..4 {
         world.set_quality(rough);
         for _ in 0..25 {
@@ -149,9 +190,12 @@ fn walk(seed: u64, rough: Quality) {
         world.run(secs(40));
         model.rooms.retain(|name, _| world.phone(name).call.is_some());
         assert_no_line_leaked(&world, &model);
+        rosters_tell_who_is_there(&mut world, &model);
         assert_all_is_as_it_should_be(&mut world, &mut model);
         strangers_are_refused(&mut world, &mut chance, &model);
     }
+    lists_hide_what_is_hidden(&world, &model);
+    world.close(HIDDEN);
     world.assert_nothing_is_left();
 }
 

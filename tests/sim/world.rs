@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use rtp_session::NtpClock;
 use sdp::Direction;
 use sip_registrar::{
-    Account, Accounts, Counters, FactoryAnswer, Guests, Input, InvitePolicy, Output, Protection,
-    Registrar, Settings, Visibility,
+    Account, Accounts, Act, Actor, ConferenceName, Counters, FactoryAnswer, Guests, Input,
+    InvitePolicy, MeetingWish, Output, Protection, Registrar, Schedule, Settings, Visibility,
 };
 use sip_stack::auth::Algorithm;
 use sip_stack::endpoint::Alive;
@@ -192,6 +192,29 @@ impl World {
     /// The phone is switched off: it hears nothing and says nothing.
     pub fn vanish(&mut self, name: &str) {
         self.phones.remove(name);
+    }
+
+    /// An operator makes a conference that is in no list.
+    pub fn open_hidden(&mut self, name: &str) {
+        let wish = MeetingWish {
+            name: ConferenceName::parse(name),
+            visibility: Some(Visibility::Hidden),
+            // So it stays, though everybody may leave for a while.
+            schedule: Some(Some(Schedule { start: UNIX, end: Some(UNIX + secs(86_400)) })),
+            ..MeetingWish::default()
+        };
+        let operator = Actor::Operator("world".to_owned());
+        let made = self.registrar.create_meeting(self.clock.now(), &operator, wish);
+        made.expect("a conference");
+        self.drain();
+    }
+
+    /// An operator ends a conference, if it is there.
+    pub fn close(&mut self, name: &str) {
+        let operator = Actor::Operator("world".to_owned());
+        let name = ConferenceName::parse(name).expect("a name");
+        let _ = self.registrar.act(self.clock.now(), &operator, &name, Act::Cancel);
+        self.drain();
     }
 
     /// Lets the mixer do or suffer something.

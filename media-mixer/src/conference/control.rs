@@ -50,7 +50,7 @@ impl Conference {
     /// silent. While the leg's sound is on hold, what is to be said waits.
     ///
     /// # Errors
-    /// [`MixerError::NotFound`]; [`MixerError::Invalid`] for more than [`MAX_PROMPTS`].
+    /// [`MixerError::NotFound`]; [`MixerError::Invalid`] for more than sixteen of them.
     pub fn play(&mut self, leg: &str, prompts: &[Prompt]) -> Result<(), MixerError> {
         let (id, _) = self.find(leg)?;
         if prompts.len() > MAX_PROMPTS {

@@ -64,6 +64,8 @@ pub enum Act {
 pub struct MeetingWish {
     /// Its name; only when it is made. `None` makes a random one.
     pub name: Option<ConferenceName>,
+    /// What its organizer is called on screens; only when it is made. `None` is the user name.
+    pub organizer_name: Option<String>,
     /// What it is about.
     pub subject: Option<String>,
     /// Who finds it in a list.

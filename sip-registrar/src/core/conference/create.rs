@@ -69,7 +69,8 @@ impl Registrar {
         let person = self.person_of(actor, None);
         let mut meeting = Meeting::dialled(name.clone(), organizer, self.clock.unix(now));
         meeting.visibility = self.settings.visibility;
-        meeting.organizer_name.clone_from(&person.name);
+        let shown = wish.organizer_name.clone();
+        meeting.organizer_name = shown.unwrap_or_else(|| person.name.clone());
         meeting.lasting = true;
         meeting.apply(wish);
         self.open_focus(now, &name, &creator(actor), meeting.clone())?;
@@ -198,6 +199,7 @@ impl Meeting {
     pub(super) fn apply(&mut self, wish: MeetingWish) {
         let MeetingWish {
             name: _,
+            organizer_name: _,
             subject,
             visibility,
             pin,

@@ -14,7 +14,7 @@ use sip_stack::message::{NameAddr, Request, Uri};
 use super::act::{Actor, MeetingWish};
 use super::join::description_of;
 use super::meeting::{Organizer, Schedule};
-use super::name::ConferenceName;
+use super::name::{ConferenceName, sanitise_display_name};
 use crate::core::identity::{Identity, ORGANIZER_SECRET};
 use crate::core::register::bad_request;
 use crate::core::registrar::Registrar;
@@ -101,6 +101,7 @@ impl Registrar {
         if chosen.is_some() || self.directory.get(&name).is_none() {
             let wish = MeetingWish {
                 name: Some(name.clone()),
+                organizer_name: Some(shown_name(from)),
                 schedule: Some(brief.schedule),
                 invited: brief.people.map(|people| self.invitees(&people, flow)),
                 ..MeetingWish::of_invite(&request.headers)?
@@ -134,4 +135,10 @@ impl Registrar {
 /// The first `length` hexadecimal digits of a hash.
 fn digest(text: &str, length: usize) -> String {
     Algorithm::Sha256.hash(text).chars().take(length).collect()
+}
+
+/// What the creator is called on screens.
+fn shown_name(from: &NameAddr) -> String {
+    let user = from.uri.user_text().unwrap_or_default();
+    sanitise_display_name(from.display_name.as_deref(), &user)
 }
