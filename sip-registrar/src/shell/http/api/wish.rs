@@ -68,6 +68,7 @@ impl TryFrom<WishJson> for MeetingWish {
             Pin::parse(&digits).ok_or_else(|| Problem::bad("pin: 4 to 16 decimal digits"))
         };
         Ok(MeetingWish {
+            organizer_name: None,
             name: json.name.map(name).transpose()?,
             subject: json.subject,
             visibility: json.visibility,
