@@ -2,11 +2,14 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use system_tests::clients::{Baresip, BaresipSetup, Linphone, Sipp};
-use system_tests::services::{Services, metric, scratch};
+use system_tests::clients::{Baresip, BaresipSetup, Linphone, Sipp, Softphone};
+use system_tests::services::{Services, binary, metric, scratch};
 use system_tests::signal::{write_tone, write_ulaw_tone};
+
+use crate::hearing::assert_hears;
 
 const LIMIT: Duration = Duration::from_secs(40);
 
@@ -74,6 +77,84 @@ fn a_client_that_refuses_the_envelope_gets_plain_text() {
         .unwrap_or_else(|error| panic!("{error:#}\n{}", services.registrar.output()));
     assert!(hears.messages().contains("good morning"), "{}", hears.messages());
     baresip.quit().expect("baresip ends");
+}
+
+/// Runs our softphone until it ends, as `who` keeps its secrets: what it printed, and its exit code.
+fn softphone(directory: &Path, who: &str, arguments: &[&str]) -> (String, Option<i32>) {
+    let output = Command::new(binary("softphone").expect("the softphone"))
+        .args(arguments)
+        .env("XDG_STATE_HOME", directory.join(who))
+        .stdin(Stdio::null())
+        .output()
+        .expect("the softphone runs");
+    let said = [output.stdout, output.stderr].concat();
+    (String::from_utf8_lossy(&said).into_owned(), output.status.code())
+}
+
+/// A meeting from its beginning to its end by our command line, with clients that know nothing of it.
+#[test]
+fn the_softphone_makes_lists_moderates_and_cancels() {
+    let (directory, services) = services("moderation");
+    let server = format!("sip:{}", services.address());
+    let room = services.conference("planning");
+    let run = |who: &str, arguments: &[&str]| softphone(&directory, who, arguments);
+    let fine = |arguments: &[&str]| {
+        let (said, code) = run("anna", arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        said
+    };
+    let create = ["create", "planning", "--server", &server, "--subject", "Plan B"];
+    assert!(fine(&create).contains("created"));
+    let (said, code) = run("ben", &create);
+    assert_eq!(code, Some(1), "the name is taken: {said}");
+    assert!(fine(&["list", "--server", &server]).contains("Plan B"));
+
+    let tone = directory.join("tone-bare.wav");
+    write_tone(&tone, 730.0, 48_000, 60).expect("a tone");
+    let mut baresip =
+        Baresip::start(&directory, "bare", &tone, &BaresipSetup::default()).expect("baresip");
+    baresip.command(&format!("dial {room}")).expect("dial");
+    let mut sipp = Sipp::start(&directory, "kicked", services.sip, "planning", &[]).expect("sipp");
+    std::thread::sleep(Duration::from_secs(2));
+    fine(&["kick", &room, "sipp"]);
+    sipp.passed(LIMIT).expect("sipp is told why it is removed");
+    let listen = |name: &str| {
+        let arguments = ["--headless", "--mic", "none", "--camera", "none", "--duration", "4"];
+        let mut ear = Softphone::join(&directory, name, &room, &arguments).expect("a softphone");
+        ear.report(Duration::from_secs(20)).expect("a report");
+        ear.recording()
+    };
+    let (said, code) = run("ben", &["mute", &room, "bare"]);
+    assert_eq!(code, Some(4), "who has not made it may not mute: {said}");
+    assert_hears("before", &listen("before"), &[730.0], &[]);
+    fine(&["mute", &room, "bare"]);
+    assert_hears("muted", &listen("muted"), &[], &[730.0]);
+    fine(&["unmute", &room, "bare"]);
+    assert_hears("unmuted", &listen("unmuted"), &[730.0], &[]);
+
+    fine(&["lock", &room]);
+    let late =
+        ["join", &room, "--headless", "--mic", "none", "--camera", "none", "--speaker", "none"];
+    let (said, code) = run("ben", &late);
+    assert!(code != Some(0) && said.contains("lock"), "{code:?}: {said}");
+    let (said, code) = run("ben", &["cancel", &room]);
+    assert_eq!(code, Some(4), "{said}");
+    fine(&["cancel", &room]);
+    let (said, code) = run("ben", &late);
+    assert_eq!(code, Some(5), "it is gone: {said}");
+    assert!(!fine(&["list", "--server", &server]).contains("Plan B"));
+    baresip.quit().expect("baresip ends");
+
+    let history = Command::new(binary("sip-registrar").expect("the registrar"))
+        .arg("--config")
+        .arg(directory.join("registrar.toml"))
+        .args(["history", "planning"])
+        .output()
+        .expect("the history");
+    let history = String::from_utf8_lossy(&history.stdout).into_owned();
+    for kind in ["created", "joined", "muted", "unmuted", "kicked", "locked", "cancelled"] {
+        assert!(history.contains(kind), "{kind} is not in\n{history}");
+    }
 }
 
 /// Linphone is the client that knows conferences: it makes one through the factory, is shown who is in it, and chats
