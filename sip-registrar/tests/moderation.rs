@@ -359,6 +359,8 @@ fn people_are_found_by_the_name_on_the_screen_if_that_is_one() {
     assert_eq!(act(&mut lab, mute("ann")), Ok(()));
     assert_eq!(act(&mut lab, mute("Ben")), Err(404), "two are called so");
     assert_eq!(act(&mut lab, mute("guest-3")), Ok(()), "an address comes before a name");
+    join(&mut lab, "guest-4", 5073, "Bob");
+    assert_eq!(act(&mut lab, mute("bob")), Err(404), "bob is an account, and not here");
 }
 
 #[test]
@@ -400,7 +402,12 @@ fn a_guest_organizes_by_what_it_was_told() {
     zoe.ack(&mut lab, "");
     let mut ann = Phone::new("ann", 5072);
     ann.join(&mut lab, "club");
-    // Somebody else at the same address who calls itself the same.
+    // Somebody else at the same address who only says that it is zoe.
+    let mut eve = Phone::new("zoe", 5078);
+    eve.uri = format!("sip:club@{SERVER}");
+    let forged = format!("Refer-To: <sip:club@{SERVER};method=BYE>\r\n");
+    assert_eq!(ask(&mut lab, &mut eve, &forged), 403);
+    // And somebody who dials in so.
     Phone::new("zoe", 5073).join(&mut lab, "club");
     let cancel = format!("Refer-To: <sip:club@{SERVER};method=BYE>\r\n");
     let outside = |lab: &mut Lab, port: u16, headers: &str| {

@@ -35,13 +35,19 @@ fn wait_for(what: &str, text: impl Fn() -> String, said: &str) {
     }
 }
 
+/// Waits until so many are in conferences.
+fn wait_for_members(services: &Services, count: u32) {
+    let page = || services.registrar_metrics().unwrap_or_default();
+    wait_for("the registrar", page, &format!("parley_members {count}\n"));
+}
+
 #[test]
 fn its_organizer_ends_a_conference_and_nobody_else() {
     let (directory, services) = services("cancel-meeting");
     run(&directory, &services, "cancel_meeting", "planning");
     run(&directory, &services, "gone", "planning");
     let mut somebody = Sipp::start(&directory, "join", services.sip, "standup", &[]).expect("sipp");
-    std::thread::sleep(Duration::from_secs(1));
+    wait_for_members(&services, 1);
     run(&directory, &services, "not_mine", "standup");
     run(&directory, &services, "stranger", "standup");
     somebody.passed(LIMIT).expect("the conference has gone on");
@@ -52,7 +58,7 @@ fn roster_and_list_are_told_to_who_asks() {
     let (directory, services) = services("roster");
     run(&directory, &services, "roster", "standup");
     let mut somebody = Sipp::start(&directory, "join", services.sip, "standup", &[]).expect("sipp");
-    std::thread::sleep(Duration::from_secs(1));
+    wait_for_members(&services, 1);
     run(&directory, &services, "list", "meetings");
     somebody.passed(LIMIT).expect("the conference has gone on");
 }
@@ -63,14 +69,14 @@ fn a_client_that_refuses_the_envelope_gets_plain_text() {
     run(&directory, &services, "chat", "alone");
     let mut hears =
         Sipp::start(&directory, "chat_hear", services.sip, "standup", &[]).expect("sipp");
-    std::thread::sleep(Duration::from_secs(1));
+    wait_for_members(&services, 1);
     let tone = directory.join("tone.wav");
     write_tone(&tone, 730.0, 48_000, 20).expect("a tone");
     let room = services.conference("standup");
     let setup = BaresipSetup { writes_to: room.clone(), ..BaresipSetup::default() };
     let mut baresip = Baresip::start(&directory, "bare", &tone, &setup).expect("baresip");
     baresip.command(&format!("dial {room}")).expect("dial");
-    std::thread::sleep(Duration::from_secs(2));
+    wait_for_members(&services, 2);
     baresip.command("message good morning").expect("message");
     hears
         .passed(LIMIT)
@@ -115,7 +121,7 @@ fn the_softphone_makes_lists_moderates_and_cancels() {
         Baresip::start(&directory, "bare", &tone, &BaresipSetup::default()).expect("baresip");
     baresip.command(&format!("dial {room}")).expect("dial");
     let mut sipp = Sipp::start(&directory, "kicked", services.sip, "planning", &[]).expect("sipp");
-    std::thread::sleep(Duration::from_secs(2));
+    wait_for_members(&services, 2);
     fine(&["kick", &room, "sipp"]);
     sipp.passed(LIMIT).expect("sipp is told why it is removed");
     let listen = |name: &str| {

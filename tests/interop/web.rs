@@ -18,7 +18,7 @@ fn the_page_shows_and_steers_a_meeting() {
     let uri = services.conference("page");
     let join = |name: &str| {
         let arguments =
-            ["--headless", "--mic", "tone:440", "--camera", "pattern", "--duration", "60"];
+            ["--headless", "--mic", "tone:440", "--camera", "pattern", "--duration", "300"];
         Softphone::join(&directory, name, &uri, &arguments).expect("a softphone")
     };
     let (_zoe, mut other) = (join("Zoé"), join(NAME));

@@ -181,4 +181,5 @@ impl Registrar {
 /// Whether somebody calls without a name (RFC 3323 §4.1.1.3), which is nobody else's.
 fn is_anonymous(from: &NameAddr) -> bool {
     from.uri.host == Host::Name("anonymous.invalid".to_owned())
+        && from.uri.user_text().as_deref() == Some("anonymous")
 }

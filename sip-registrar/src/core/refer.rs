@@ -125,7 +125,7 @@ impl Registrar {
             return Err(Reject::new(405));
         };
         let actor = identity.actor(&request.headers);
-        let role = self.directory.get(&name).map(|focus| focus.role_of(&actor));
+        let role = self.directory.get(&name).map(|focus| focus.role_outside(&actor));
         let role = role.unwrap_or(MemberRole::Participant);
         let act = self.judge(now, &actor, role, request, &name, flow)?;
         let contact = self.conference_contact(&name, &request.uri, flow);
@@ -214,7 +214,10 @@ impl Registrar {
             }
             return;
         };
-        let by = request.headers.from().ok();
+        // As whom it proved to be: From inside of a dialog is anybody's.
+        let person = self.person_of(actor, self.directory.get(name));
+        let by =
+            Uri::parse(&person.uri).map(|uri| NameAddr::new(uri).with_display_name(&person.name));
         let user = Uri::parse(uri).and_then(|uri| uri.user_text()).unwrap_or_default();
         match self.dial_out(now, id, name, &user, by.as_ref(), &request.uri, flow) {
             Ok(branches) => self.refers.began(id, branches),

@@ -64,6 +64,8 @@ impl Msrp {
             match self.news.recv().await {
                 Some(News::Opened(connection, writer)) => {
                     self.writers.insert(connection, writer);
+                    // Known from now on: who says nothing is hung up, too.
+                    return Input::Msrp { connection, bytes: Bytes::new() };
                 }
                 Some(News::Bytes(connection, bytes)) => return Input::Msrp { connection, bytes },
                 Some(News::Closed(connection)) => {

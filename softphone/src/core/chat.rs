@@ -201,7 +201,9 @@ pub(super) fn read(headers: &Headers, body: &Bytes, sender: &NameAddr, vouched: 
         // The conference addresses to itself what is for everybody.
         private: vouched && to != sender.uri.user_text(),
     };
-    Read::Line(line, cpim.namespaced(IMDN, "Message-ID").map(str::to_owned))
+    // An id is one of its writer: others may use the same.
+    let by = author.as_ref().unwrap_or(sender).uri.aor();
+    Read::Line(line, cpim.namespaced(IMDN, "Message-ID").map(|id| format!("{by} {id}")))
 }
 
 fn is_signal(content_type: &MediaType) -> bool {
@@ -265,7 +267,7 @@ mod tests {
     #[test]
     fn a_conference_vouches_for_author_and_time_and_others_do_not() {
         let Read::Line(line, id) = read_as("message/cpim", ENVELOPE, true) else { panic!() };
-        assert_eq!(id.as_deref(), Some("m1"));
+        assert_eq!(id.as_deref(), Some("sip:zoe@h m1"));
         assert_eq!((line.from.as_str(), line.private), ("Zoé", false));
         assert_eq!(line.at, Some(Duration::from_secs(1_787_392_931)));
         assert_eq!(line.text, "grüß euch\n会议 👩‍💻");

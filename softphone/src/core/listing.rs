@@ -46,6 +46,8 @@ pub struct Row {
 #[derive(Debug, Clone, Default)]
 pub struct Listing {
     conferences: Conferences,
+    /// The Call-ID of the subscription that told them.
+    series: Option<String>,
     told: bool,
 }
 
@@ -67,6 +69,12 @@ impl Listing {
         let Some(list) = list.and_then(|list| List::parse(&list).ok()) else {
             return Taken::Nothing;
         };
+        // Versions count in one subscription: another one begins anew (RFC 4662 §5.2).
+        let series = notify.headers.call_id().ok().map(str::to_owned);
+        if self.series != series {
+            self.series = series;
+            self.conferences = Conferences::default();
+        }
         let parts = documents(notify);
         let document = |id: &str| {
             let found = parts.iter().find(|(name, _)| name == id);

@@ -65,6 +65,8 @@ pub enum Change {
 #[derive(Debug, Clone, Default)]
 pub struct Roster {
     info: Option<ConferenceInfo>,
+    /// The Call-ID of the subscription that told it.
+    series: Option<String>,
     people: Vec<Person>,
     /// Our own address of record: that we came is no news to us.
     own: String,
@@ -83,6 +85,14 @@ impl Roster {
         let Some(update) = update.and_then(|update| ConferenceInfo::parse(&update).ok()) else {
             return (Taken::Nothing, Vec::new());
         };
+        // Versions count in one subscription: another one begins anew (RFC 4575 §4.3).
+        let series = notify.headers.call_id().ok().map(str::to_owned);
+        if self.series != series {
+            self.series = series;
+            if let Some(info) = &mut self.info {
+                info.version = None;
+            }
+        }
         let before = self.info.clone();
         let applied = match &mut self.info {
             Some(info) => info.apply(update),

@@ -104,7 +104,11 @@ async fn drive(
             }
             line = next_line(&mut lines) => match line {
                 Some(line) => follow(&mut errand, on_line(&line)),
-                None => lines = None,
+                // the terminal is closed: nobody can choose any more
+                None => {
+                    lines = None;
+                    errand.stop(Instant::now());
+                }
             },
             _ = interrupt.recv() => errand.stop(Instant::now()),
             _ = terminate.recv() => errand.stop(Instant::now()),

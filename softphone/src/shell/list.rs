@@ -93,7 +93,7 @@ impl Screen<'_> {
         } else {
             if self.args.watch && io::stdout().is_terminal() {
                 // the whole screen anew (ECMA-48 CUP and ED)
-                say("\u{1b}[H\u{1b}[2J");
+                prompt("\u{1b}[H\u{1b}[2J");
             } else if !first {
                 say("");
             }

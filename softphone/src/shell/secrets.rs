@@ -69,6 +69,11 @@ impl Secrets {
     /// The file cannot be written.
     pub fn keep(&self, conference: &Uri, secret: &str, name: Option<&str>) -> io::Result<()> {
         let uri = key(conference);
+        self.make_directory()?;
+        // Two commands at once must not forget what the other keeps. The lock ends with the file.
+        let lock = self.path.with_extension("lock");
+        let lock = fs::OpenOptions::new().create(true).append(true).mode(0o600).open(lock)?;
+        lock.lock()?;
         let mut all = self.read();
         all.retain(|kept| kept.uri != uri);
         all.push(Kept { uri, secret: secret.to_owned(), name: name.map(str::to_owned) });
@@ -77,11 +82,13 @@ impl Secrets {
         self.write(&all)
     }
 
+    fn make_directory(&self) -> io::Result<()> {
+        let Some(directory) = self.path.parent() else { return Ok(()) };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
+    }
+
     /// Writes beside the file and renames, so that it is never half there.
     fn write(&self, all: &[Kept]) -> io::Result<()> {
-        if let Some(directory) = self.path.parent() {
-            fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
-        }
         let draft = self.path.with_extension(format!("{}.new", std::process::id()));
         let mut file = fs::OpenOptions::new()
             .write(true)

@@ -67,7 +67,10 @@ impl Registrar {
         let (actor, role) = (member.identity.actor(&Headers::new()), member.role);
         for uri in brought {
             // It need not be called itself, nor who is here already.
-            let here = |focus: &Focus, user: &str| focus.has(&Identity::Account(user.to_owned()));
+            let here = |focus: &Focus, user: &str| {
+                let known = Identity::Account(user.to_owned());
+                focus.members().any(|(_, m)| m.identity == known && (m.joined || m.dial.is_some()))
+            };
             let user = uri.user_text().unwrap_or_default();
             if self.directory.get(name).is_some_and(|focus| here(focus, &user)) {
                 continue;

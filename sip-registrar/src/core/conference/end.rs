@@ -26,7 +26,12 @@ impl Registrar {
     pub(crate) fn revise(&mut self, now: Instant, name: &ConferenceName) {
         let Some(focus) = self.directory.get(name) else { return };
         if !focus.is_empty() {
-            let due = focus.members().filter_map(|(_, member)| member.place.due()).min();
+            let due = focus
+                .members()
+                // Whose call is being ended is waited for no more.
+                .filter(|(_, member)| member.farewell.is_none())
+                .filter_map(|(_, member)| member.place.due())
+                .min();
             self.directory.set_due(name, due);
             return;
         }

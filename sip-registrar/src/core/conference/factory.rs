@@ -13,7 +13,7 @@ use sip_stack::message::{NameAddr, Request, Uri};
 
 use super::act::{Actor, MeetingWish};
 use super::join::description_of;
-use super::meeting::{Organizer, Schedule};
+use super::meeting::{MemberRole, Organizer, Schedule};
 use super::name::{ConferenceName, sanitise_display_name};
 use crate::core::identity::{Identity, ORGANIZER_SECRET};
 use crate::core::register::bad_request;
@@ -112,7 +112,16 @@ impl Registrar {
         contact.uri.params.remove("method");
         let focus = self.directory.get_mut(&name).ok_or_else(|| Reject::new(410))?;
         // Its next INVITE will not show what it is told here, unless it is a program of ours.
-        focus.expected = Some((identity, now + FOLLOWS));
+        // Only as long as it organizes it: it may have handed the conference over since.
+        let proven = match actor {
+            Actor::Guest { address, user, .. } => {
+                Actor::Guest { address, user, secret: secret.clone() }
+            }
+            proven => proven,
+        };
+        if focus.entitled(&proven) == MemberRole::Organizer {
+            focus.expected = Some((identity, now + FOLLOWS));
+        }
         let reject = Reject::new(302).with("Contact", contact.to_string());
         let told = secret.filter(|secret| match &focus.meeting().organizer {
             Organizer::Guest(kept) => kept.is(secret),

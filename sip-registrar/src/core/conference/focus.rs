@@ -75,13 +75,22 @@ impl Focus {
         }
     }
 
-    /// The same for somebody outside of its call: a guest may do what it may as a member.
+    /// What somebody may see of it: a guest what it may see as a member.
     pub(crate) fn role_of(&self, actor: &Actor) -> MemberRole {
         let identity = Identity::of_actor(actor);
         let same = |m: &&Member| m.joined && Some(&m.identity) == identity.as_ref();
         let roles = self.members.values().filter(same).map(|member| member.role);
         // Two guests of one address may use one name: then what both may do counts.
         self.entitled(actor).max(roles.min().unwrap_or(MemberRole::Participant))
+    }
+
+    /// What somebody may do outside of its call. A guest must show its secret: address and name are what
+    /// everybody on its machine, or behind its NAT, can have too (docs/decisions/0080).
+    pub(crate) fn role_outside(&self, actor: &Actor) -> MemberRole {
+        match actor {
+            Actor::Guest { .. } => self.entitled(actor),
+            _ => self.role_of(actor),
+        }
     }
 
     /// The same for an INVITE: whoever has just made it need not prove it once more.

@@ -43,6 +43,10 @@ impl Registrar {
             Some(entry) => entry,
             None => self.enter(now, request, from, &actor, &name, replaces)?,
         };
+        if matches!(entry.place, Place::AtPin { .. }) && request.headers.has("Conference-Pin") {
+            // A guess in the header field counts like one on the keypad.
+            self.count_failure(now, flow.remote);
+        }
         let contact = self.conference_contact(&name, &request.uri, flow);
         let Some(focus) = self.directory.get_mut(&name) else { return Err(Reject::new(500)) };
         // Once: the next of that name must prove who it is.
@@ -57,9 +61,13 @@ impl Registrar {
         let lobby = entry.place != Place::Inside;
         let (provenance, name_shown) = (Provenance::of(request, flow), display_name.clone());
         let aor = from.uri.aor();
+        // Who takes its own place does not unmute itself by that.
+        let muted = replaces.and_then(|old| focus.member(old)).is_some_and(|old| old.muted);
         focus.insert(
             call,
             Member {
+                came_by_lobby: lobby,
+                muted,
                 offer,
                 replaces,
                 role: entry.role,
@@ -161,7 +169,7 @@ impl Registrar {
         }
         if !std::mem::replace(&mut member.joined, true) {
             // What was decided while the mixer made the leg.
-            if member.muted {
+            if member.muted || (member.came_by_lobby && member.place == Place::Inside) {
                 self.control(call);
             }
             self.note_arrival(now, call);

@@ -57,6 +57,8 @@ impl Registrar {
                 tracing::info!(%mixer, "the media mixer is there");
                 if self.mixer.up(mixer) == Return::New {
                     self.end_all_conferences(now, "the media mixer was restarted");
+                } else {
+                    self.control_all();
                 }
             }
             MixerEvent::KeyFrameWanted(leg) => self.ask_key_frame(now, &leg),

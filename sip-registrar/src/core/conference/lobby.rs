@@ -86,24 +86,26 @@ impl Registrar {
             }
             _ => Outcome::More,
         };
+        // Counted like a wrong password: who guesses, in one call or from call to call, is banned.
+        if matches!(outcome, Outcome::Wrong(_))
+            && let Some(flow) = self.endpoint.flow_of(call)
+        {
+            self.count_failure(now, flow.remote);
+        }
         match outcome {
             // Whoever dials needs no prompt any more.
             Outcome::More => self.play(call, Vec::new()),
             Outcome::Right if next == Place::Inside => self.let_in(now, call),
             Outcome::Right => {
-                member.place = next;
+                if let Some(member) = self.member_mut(call) {
+                    member.place = next;
+                }
                 self.note_lobby(now, call);
             }
             Outcome::Wrong(wrong) if wrong < TRIES => {
                 self.play(call, vec![Prompt::WrongPin, Prompt::EnterPin]);
             }
-            Outcome::Wrong(_) => {
-                // Counted like a wrong password: who guesses from call to call is banned.
-                if let Some(flow) = self.endpoint.flow_of(call) {
-                    self.count_failure(now, flow.remote);
-                }
-                self.turn_away(now, &name, call, "wrong PIN");
-            }
+            Outcome::Wrong(_) => self.turn_away(now, &name, call, "wrong PIN"),
         }
         self.revise(now, &name);
     }
@@ -113,6 +115,7 @@ impl Registrar {
         let Some(focus) = self.directory.get(name) else { return };
         let late = focus
             .members()
+            .filter(|(_, member)| member.farewell.is_none())
             .filter(|(_, member)| member.place.due().is_some_and(|until| until <= now));
         let late = late.map(|(call, m)| (call, matches!(m.place, Place::AtPin { .. })));
         for (call, dials) in late.collect::<Vec<_>>() {
@@ -200,6 +203,14 @@ impl Registrar {
         let (muted, lobby) = (member.muted, member.place != Place::Inside);
         let id = self.mixer.new_id();
         self.send_to_mixer(id, MixerRequest::Control { leg, muted, lobby });
+    }
+
+    /// The same for all legs: what was decided while the mixer could not be told.
+    pub(super) fn control_all(&mut self) {
+        let calls: Vec<CallId> = self.directory.iter().flat_map(super::Focus::calls).collect();
+        for call in calls {
+            self.control(call);
+        }
     }
 
     /// Has prompts played to a member, instead of those that are being played.

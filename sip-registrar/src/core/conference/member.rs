@@ -39,6 +39,8 @@ pub(crate) struct Member {
     pub(crate) brings: Vec<Uri>,
     /// Why we have ended its call.
     pub(crate) farewell: Option<String>,
+    /// Whether the mixer was told to keep its leg in the lobby when it came.
+    pub(crate) came_by_lobby: bool,
     /// Whether a moderator has muted it.
     pub(crate) muted: bool,
     /// Whether the focus has called it.
@@ -135,6 +137,7 @@ impl Member {
             secret: None,
             brings: Vec::new(),
             farewell: None,
+            came_by_lobby: false,
             muted: false,
             called: false,
             sources: Vec::new(),

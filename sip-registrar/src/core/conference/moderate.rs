@@ -27,7 +27,7 @@ impl Focus {
         let found: Vec<CallId> =
             self.members().filter(|(_, member)| meant(member)).map(|(call, _)| call).collect();
         match whom {
-            Whom::Uri(uri) if found.is_empty() => self.shown_as(uri),
+            Whom::Uri(uri) if found.is_empty() && !is_account(uri, registrar) => self.shown_as(uri),
             _ => found,
         }
     }
@@ -227,6 +227,12 @@ impl Registrar {
 
 /// Whether an address means this member: an account by its name at any of our hosts, a guest by what it
 /// calls itself.
+/// Whether a URI is that of an account, or looks like it: then nobody else is meant.
+fn is_account(uri: &str, registrar: &Registrar) -> bool {
+    let user = Uri::parse(uri).and_then(|uri| uri.user_text()).unwrap_or_default();
+    registrar.settings.accounts.taken_for(&user).is_some()
+}
+
 fn is_of(member: &Member, uri: &str, registrar: &Registrar) -> bool {
     let Some(uri) = Uri::parse(uri) else { return false };
     if member.aor == uri.aor() {

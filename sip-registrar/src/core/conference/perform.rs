@@ -24,7 +24,7 @@ impl Registrar {
         name: &ConferenceName,
         act: Act,
     ) -> Result<(), Denied> {
-        let role = self.directory.get(name).map(|focus| focus.role_of(actor));
+        let role = self.directory.get(name).map(|focus| focus.role_outside(actor));
         let role = role.unwrap_or(MemberRole::Participant);
         let done = self.perform(now, actor, role, name, act);
         self.drain(now);

@@ -124,6 +124,9 @@ impl Registrar {
             Some(schedule) if schedule.start > unix => MeetingState::Planned,
             _ => MeetingState::Open,
         };
+        // Who could not just walk in does not see who is there.
+        let open = meeting.pin.is_none() && !meeting.waiting_room && !meeting.locked;
+        let shown = open || focus.may_watch(viewer);
         MeetingView {
             id: focus.id().to_owned(),
             name: meeting.name.clone(),
@@ -141,7 +144,7 @@ impl Registrar {
             mode: "mixer",
             members: focus
                 .members()
-                .filter(|(_, member)| member.is_seen_by(focus.role_of(viewer)))
+                .filter(|(_, member)| shown && member.is_seen_by(focus.role_of(viewer)))
                 .map(|(_, member)| MemberView::of(member))
                 .collect(),
         }

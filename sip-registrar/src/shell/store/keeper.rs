@@ -291,6 +291,10 @@ impl Shared {
             }
         }
         records.append(&mut pending.records);
+        let surplus = records.len().saturating_sub(MAX_RECORDS);
+        records.truncate(MAX_RECORDS);
+        let lost = u64::try_from(surplus).unwrap_or(u64::MAX);
+        self.failures.fetch_add(lost, Ordering::Relaxed);
         pending.records = records;
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use softphone::core::typed::{self, Typed};
 use softphone::device::WindowEvent;
 
 use super::Running;
@@ -64,7 +65,11 @@ impl Running {
             return;
         }
         if self.ready_at().is_none_or(|at| now < at) && self.early.len() < MOST_EARLY {
-            self.early.push(line.to_owned());
+            match typed::read(line) {
+                Typed::Leave => self.phone.leave(now),
+                Typed::Help => drop(self.talk.typed(now, &mut self.phone, line)),
+                _ => self.early.push(line.to_owned()),
+            }
             return;
         }
         match self.talk.typed(now, &mut self.phone, line) {

@@ -53,7 +53,9 @@ impl Line {
         let same_day = now.as_secs() / SECONDS_PER_DAY == self.at.as_secs() / SECONDS_PER_DAY;
         let when = if same_day { format!("{time} UTC") } else { format!("{date} {time} UTC") };
         let aside = if self.to.is_some() { " (to you alone)" } else { "" };
-        let text = format!("[{when}] {}{aside}: {}", self.by.name, self.text);
+        // A line of its own would look like somebody else's.
+        let said = self.text.replace("\r\n", "\n").replace(['\r', '\n'], "\n    ");
+        let text = format!("[{when}] {}{aside}: {said}", self.by.name);
         Body { content_type: "text/plain;charset=UTF-8".to_owned(), bytes: text.into() }
     }
 }
