@@ -159,6 +159,8 @@ mod tests {
         let (mut msrp, bound) = Msrp::listen("127.0.0.1:0".parse().ok()).await;
         let mut peer = TcpStream::connect(bound.unwrap()).await.unwrap();
         peer.write_all(b"hello").await.unwrap();
+        let Input::Msrp { bytes, .. } = msrp.recv().await else { panic!() };
+        assert!(bytes.is_empty(), "it is known before it says anything");
         let Input::Msrp { connection, bytes } = msrp.recv().await else { panic!() };
         assert_eq!(&bytes[..], b"hello");
         msrp.send(connection, Bytes::from_static(b"world"));

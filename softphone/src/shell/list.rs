@@ -33,13 +33,18 @@ fn look(args: &List) -> Result<ExitCode, Failure> {
     let typed = if chooses { Some(typed().map_err(Failure::local)?) } else { None };
     // who may choose needs the list until then
     let live = args.watch || chooses;
-    let shown = Screen { args, chooses, listing: Listing::default(), drawn: None, chosen: None };
+    let shown =
+        Screen { args, live, chooses, listing: Listing::default(), drawn: None, chosen: None };
     let shown = std::cell::RefCell::new(shown);
     let task = |_| Task::Look { uri: uri.clone(), live };
     let on_event = |event| shown.borrow_mut().event(event);
     let on_line = |line: &str| shown.borrow_mut().line(line);
     let outcome = errand::run(&way, &uri, task, typed, on_event, on_line)?;
-    match shown.into_inner().chosen {
+    let mut shown = shown.into_inner();
+    if !live && shown.listing.is_known() {
+        shown.draw();
+    }
+    match shown.chosen {
         Some(row) => {
             if row.needs_pin {
                 say("it wants a PIN: type /pin and the digits when you are there");
@@ -61,6 +66,7 @@ fn typed() -> io::Result<mpsc::Receiver<String>> {
 /// What is shown, and what was chosen of it.
 struct Screen<'a> {
     args: &'a List,
+    live: bool,
     chooses: bool,
     listing: Listing,
     drawn: Option<Vec<Row>>,
@@ -74,7 +80,9 @@ impl Screen<'_> {
             Taken::Nothing => Next::Go,
             Taken::Gap => Next::Again,
             Taken::Done => {
-                self.draw();
+                if self.live {
+                    self.draw();
+                }
                 Next::Go
             }
         }
@@ -84,7 +92,9 @@ impl Screen<'_> {
         let rows = self.listing.rows();
         let first = self.drawn.is_none();
         let changed = self.drawn.as_ref() != Some(&rows);
-        if !changed || !(first || self.args.watch) {
+        // a long list comes in portions
+        let more = self.drawn.as_ref().is_some_and(|drawn| rows.len() > drawn.len());
+        if !changed || !(first || more || self.args.watch) {
             // who looks once chooses from what was shown
             return;
         }

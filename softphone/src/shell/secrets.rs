@@ -147,6 +147,7 @@ mod tests {
     fn the_oldest_is_forgotten() {
         let secrets = scratch("parley-many-secrets");
         let kept = |n: usize| Kept { uri: format!("sip:{n}@h"), secret: n.to_string(), name: None };
+        secrets.make_directory().unwrap();
         secrets.write(&(0..MOST).map(kept).collect::<Vec<_>>()).unwrap();
         secrets.keep(&uri("sip:new@h"), "x", None).unwrap();
         assert_eq!(secrets.read().len(), MOST);

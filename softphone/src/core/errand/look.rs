@@ -14,7 +14,10 @@ use crate::core::subscription::{Notice, Subscription, SubscriptionConfig};
 pub(super) struct Looking {
     subscription: Subscription,
     live: bool,
-    /// Until then the first document must be here (RFC 6665 §4.1.2.4, timer N).
+    /// Something was told.
+    told: bool,
+    /// Until then the first document must be here (RFC 6665 §4.1.2.4, timer N), and the last of those that
+    /// are asked for once.
     until: Option<Instant>,
 }
 
@@ -38,7 +41,7 @@ impl Looking {
             headers,
             live,
         };
-        Looking { subscription: Subscription::new(config), live, until: None }
+        Looking { subscription: Subscription::new(config), live, told: false, until: None }
     }
 
     pub(super) fn start(&mut self, now: Instant, desk: &mut Desk) {
@@ -92,12 +95,14 @@ impl Looking {
         for notice in notices {
             match notice {
                 Notice::State(request) => {
-                    self.until = None;
                     desk.event(Event::State(request));
-                    if !self.live {
-                        desk.over(Outcome::Left);
+                    self.told = true;
+                    if self.live {
+                        self.until = None;
                     }
                 }
+                // What is asked once may come in portions: the last one says that it is.
+                Notice::Over { .. } if self.told && !self.live => desk.over(Outcome::Left),
                 Notice::Over { reason } => desk.over(Outcome::HungUp { reason }),
                 Notice::Refused(response) => desk.over(refused(&response)),
                 Notice::Failed(failure) => desk.over(unreachable(failure)),

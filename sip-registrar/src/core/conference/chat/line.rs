@@ -104,7 +104,8 @@ mod tests {
             let bytes = line().plain(Duration::from_secs(now)).bytes;
             String::from_utf8(bytes.to_vec()).unwrap()
         };
-        let said = "Zoé \"Z\": grüß euch\r\n\r\nalle 👋";
+        // What follows a line break cannot be taken for a line of somebody else.
+        let said = "Zoé \"Z\": grüß euch\n    \n    alle 👋";
         assert_eq!(text(1_798_761_599), format!("[23:59:59 UTC] {said}"));
         assert_eq!(text(1_798_761_600), format!("[2026-12-31 23:59:59 UTC] {said}"));
     }

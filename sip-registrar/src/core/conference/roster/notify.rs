@@ -196,7 +196,12 @@ impl Registrar {
         }
         let Some(mut subscription) = self.rosters.lend(id) else { return };
         // Who only asks once (§4.4.3), or does not want to hear more, is told how it stands.
-        let body = if reason == "timeout" { self.news(&mut subscription) } else { None };
+        let mut body = if reason == "timeout" { self.news(&mut subscription) } else { None };
+        while subscription.due && body.is_some() {
+            // It did not fit into one document.
+            let _ = self.send_notify(now, &mut subscription, "active;expires=0", body.take());
+            body = self.news(&mut subscription);
+        }
         let state = format!("terminated;reason={reason}");
         // It is over whatever is answered.
         let _ = self.send_notify(now, &mut subscription, &state, body);
