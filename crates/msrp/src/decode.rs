@@ -145,6 +145,10 @@ impl Decoder {
             return Err(DecodeError::TooLong);
         }
         let head = std::str::from_utf8(&head).map_err(|_| bad)?;
+        // utf8text has no control characters (RFC 4975 §9): one could end a line for whoever reads it next.
+        if head.replace("\r\n", "").chars().any(|c| c.is_control() && c != '\t') {
+            return Err(bad);
+        }
         let mut lines = head.split_terminator("\r\n");
         let (id, start) = lines.next().and_then(start_line).ok_or(bad)?;
         let mut headers = Vec::new();
