@@ -148,6 +148,21 @@ impl Services {
         http_get(self.mixer_http, "/metrics")
     }
 
+    /// Waits until no conference is left: they stay for a moment after their last member.
+    pub fn wait_empty(&self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(15);
+        loop {
+            let page = self.registrar_metrics()?;
+            if metric(&page, "parley_conferences", "") == 0.0 {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                bail!("conferences are left\n{page}\n{}", self.registrar.output());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    }
+
     /// Waits until both are healthy and the registrar has found its mixer.
     pub fn wait_healthy(&self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(15);
