@@ -111,6 +111,8 @@ pub struct Transport {
     ledger: Ledger,
     /// Since when media from the member should be coming.
     awaited_since: Option<Instant>,
+    /// Nothing is sent: the member's media go another way.
+    parked: bool,
 }
 
 /// The payload types that may come in on a line, with their clock rates.
@@ -188,7 +190,17 @@ impl Transport {
             awaited_since: media.direction.receives().then_some(now),
             counters: LineCounters::default(),
             ledger: Ledger::default(),
+            parked: false,
         }
+    }
+
+    /// Sends nothing from now on, or goes on.
+    pub fn park(&mut self, parked: bool) {
+        self.parked = parked;
+    }
+
+    fn destination(&self) -> Option<SocketAddr> {
+        self.rtp_gate.destination().filter(|_| !self.parked)
     }
 
     /// A new offer and answer for the same line. The RTP session goes on; returns an RTCP port that is not needed any
@@ -262,7 +274,7 @@ impl Transport {
 
     /// Whether we send media: it was agreed, and it is known where to.
     pub fn may_send(&self) -> bool {
-        self.direction.sends() && self.rtp_gate.destination().is_some()
+        self.direction.sends() && self.destination().is_some()
     }
 
     /// Whether media from the member is wanted.
@@ -398,7 +410,7 @@ impl Transport {
 
     /// Sends a media packet whose content belongs to the moment `media_time`, which our sender reports are based on.
     pub fn send(&mut self, media_time: Instant, packet: Outbound, out: &mut Outbox) {
-        let Some(to) = self.rtp_gate.destination() else { return };
+        let Some(to) = self.destination() else { return };
         self.session.sent(media_time, &packet);
         self.counters.packets_out += 1;
         self.counters.octets_out += packet.len() as u64;
@@ -407,7 +419,7 @@ impl Transport {
 
     /// Sends a packet again that the member did not get, as it was or in the stream for that.
     pub fn resend(&mut self, now: Instant, packet: Outbound, out: &mut Outbox) {
-        let Some(to) = self.rtp_gate.destination() else { return };
+        let Some(to) = self.destination() else { return };
         if Some(packet.ssrc()) == self.rtx_ssrc {
             self.session.sent(now, &packet);
         } else {
@@ -441,7 +453,7 @@ impl Transport {
             Some(port) if !self.mux => (port, &self.rtcp_gate),
             _ => (self.ports.rtp, &self.rtp_gate),
         };
-        if let Some(to) = gate.destination() {
+        if let Some(to) = gate.destination().filter(|_| !self.parked) {
             out.transmit(Transmit { from: port, to, datagram: Datagram::Rtcp(datagram) });
         }
     }

@@ -332,6 +332,7 @@ impl Mixer {
             MixerRequest::Control { leg, muted, lobby } => {
                 conference.control(now, &leg.leg, *muted, *lobby).map(|()| None)
             }
+            MixerRequest::Park { leg, parked } => conference.park(&leg.leg, *parked).map(|()| None),
             MixerRequest::Play { leg, prompts } => {
                 conference.play(&leg.leg, prompts).map(|()| None)
             }
@@ -465,6 +466,7 @@ pub fn name_of(request: &MixerRequest) -> &'static str {
         MixerRequest::End(_) => "END",
         MixerRequest::RefreshVideo(_) => "REFRESH-VIDEO",
         MixerRequest::Control { .. } => "CONTROL",
+        MixerRequest::Park { .. } => "PARK",
         MixerRequest::Play { .. } => "PLAY",
     }
 }

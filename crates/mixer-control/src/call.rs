@@ -37,6 +37,10 @@ pub async fn call(
             let request = proto::ControlRequest { conference, leg, muted, lobby };
             done(client.control(timed(request, deadline)).await?)
         }
+        MixerRequest::Park { leg: LegRef { conference, leg }, parked } => {
+            let request = proto::ParkRequest { conference, leg, parked };
+            done(client.park(timed(request, deadline)).await?)
+        }
         MixerRequest::Play { leg: LegRef { conference, leg }, prompts } => {
             let prompts = prompts.into_iter().map(|p| proto::Prompt::from(p).into()).collect();
             let request = proto::PlayRequest { conference, leg, prompts };

@@ -65,6 +65,13 @@ pub enum MixerRequest {
         /// It hears prompts only, is heard and seen by nobody and sees nobody. Its digits are told.
         lobby: bool,
     },
+    /// Sends a leg nothing, or goes on; asking twice is asking once. Its ports stay open.
+    Park {
+        /// Which.
+        leg: LegRef,
+        /// It is sent nothing.
+        parked: bool,
+    },
     /// Speaks to one leg, which nobody else hears.
     Play {
         /// Which.
@@ -85,6 +92,7 @@ impl MixerRequest {
             | Self::Leave(leg)
             | Self::RefreshVideo(leg)
             | Self::Control { leg, .. }
+            | Self::Park { leg, .. }
             | Self::Play { leg, .. } => &leg.conference,
             Self::End(conference) => conference,
         }

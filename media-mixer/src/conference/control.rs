@@ -46,6 +46,20 @@ impl Conference {
         Ok(())
     }
 
+    /// Sends a leg nothing from now on, neither media nor reports, or goes on with it. What comes from it counts as before,
+    /// and its ports stay open.
+    ///
+    /// # Errors
+    /// [`MixerError::NotFound`].
+    pub fn park(&mut self, leg: &str, parked: bool) -> Result<(), MixerError> {
+        let (id, _) = self.find(leg)?;
+        let state = self.legs.get_mut(&id).ok_or(MixerError::NotFound)?;
+        for (_, line) in state.live_mut() {
+            line.transport.park(parked);
+        }
+        Ok(())
+    }
+
     /// Speaks to one leg, which nobody else hears, instead of what is being spoken to it; without prompts it falls
     /// silent. While the leg's sound is on hold, what is to be said waits.
     ///

@@ -56,6 +56,11 @@ pub(crate) enum Command {
         lobby: bool,
         reply: Reply<()>,
     },
+    Park {
+        leg: String,
+        parked: bool,
+        reply: Reply<()>,
+    },
     Play {
         leg: String,
         prompts: Vec<Prompt>,
@@ -259,6 +264,10 @@ impl Task {
             Command::Control { leg, muted, lobby, reply } => {
                 debug!(conference = self.name, leg, muted, lobby, "control");
                 let _ = reply.send(self.conference.control(now, &leg, muted, lobby));
+            }
+            Command::Park { leg, parked, reply } => {
+                debug!(conference = self.name, leg, parked, "park");
+                let _ = reply.send(self.conference.park(&leg, parked));
             }
             Command::Play { leg, prompts, reply } => {
                 let _ = reply.send(self.conference.play(&leg, &prompts));

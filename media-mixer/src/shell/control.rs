@@ -126,6 +126,16 @@ impl Mixer for Control {
         empty(self.directory.ask(&conference, command).await)
     }
 
+    async fn park(
+        &self,
+        request: Request<proto::ParkRequest>,
+    ) -> Result<Response<proto::Empty>, Status> {
+        let proto::ParkRequest { conference, leg, parked } = request.into_inner();
+        let LegRef { conference, leg } = proto::LegRef { conference, leg }.try_into()?;
+        let command = |reply| Command::Park { leg, parked, reply };
+        empty(self.directory.ask(&conference, command).await)
+    }
+
     async fn play(
         &self,
         request: Request<proto::PlayRequest>,

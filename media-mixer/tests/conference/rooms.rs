@@ -255,3 +255,25 @@ fn muted_before_the_first_packet_and_through_a_new_offer() {
     listen(&mut world);
     assert!(!hears(&mut world, "p2", 1), "a new offer does not unmute");
 }
+
+#[test]
+fn a_parked_leg_is_sent_nothing_and_goes_on_where_it_was() {
+    let mut world = meeting([Pcmu, Opus, G722]);
+    listen(&mut world);
+    world.conference.park("p1", true).unwrap();
+    world.run(Duration::from_millis(100));
+    let sent = |world: &World| {
+        let stats = world.conference.stats();
+        let lines = stats.legs.iter().filter(|leg| leg.name == "p1").flat_map(|leg| &leg.lines);
+        lines.map(|line| line.counters.packets_out).sum::<u64>()
+    };
+    let before = sent(&world);
+    listen(&mut world);
+    assert_eq!(sent(&world), before);
+    assert!(hears(&mut world, "p2", 1), "it is heard all the same");
+    assert!(!hears(&mut world, "p1", 2));
+    world.conference.park("p1", false).unwrap();
+    listen(&mut world);
+    assert!(hears(&mut world, "p1", 2) && hears(&mut world, "p1", 3));
+    assert_eq!(world.conference.park("nobody", true), Err(MixerError::NotFound));
+}

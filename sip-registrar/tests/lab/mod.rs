@@ -520,6 +520,7 @@ pub fn leg_of(request: &MixerRequest) -> LegRef {
         | MixerRequest::Leave(leg)
         | MixerRequest::RefreshVideo(leg)
         | MixerRequest::Control { leg, .. }
+        | MixerRequest::Park { leg, .. }
         | MixerRequest::Play { leg, .. } => leg.clone(),
         MixerRequest::End(_) => panic!("no leg"),
     }
