@@ -15,7 +15,7 @@ pub use crate::core::{
     Account, AccountError, Accounts, Act, Actor, CcmpAnswer, Chart, CommandId, ConferenceName,
     Counters, Created, Denied, Examination, FactoryAnswer, GuardNumbers, Guests, HttpLogin, Input,
     InvitePolicy, Login, MAX_SUBJECT, Meeting, MeetingState, MeetingView, MeetingWish, MemberRole,
-    MemberState, MemberView, MsrpConnection, Network, Organizer, Output, Person, Pin, Protection,
-    Record, RecordKind, Registrar, Schedule, Secret, Settings, StoreCommand, StoredBinding,
-    StoredFlow, Visibility, WallClock, Whom, sanitise_subject,
+    MemberState, MemberView, MsrpConnection, Network, Organizer, Output, PathPolicy, Person, Pin,
+    Protection, Record, RecordKind, Registrar, Schedule, Secret, Settings, StoreCommand,
+    StoredBinding, StoredFlow, Visibility, WallClock, Whom, sanitise_subject,
 };

@@ -37,6 +37,10 @@ pub struct Call {
     /// An offer of ours is to be made as soon as it can be.
     pub again: Option<Way>,
     pub changes: Changes,
+    /// What was agreed is with somebody who is reached directly: the version of that one's description.
+    pub direct: Option<u64>,
+    /// It was told that media come from there.
+    pub reported: bool,
 }
 
 /// How a change of the session is asked for.
@@ -84,7 +88,7 @@ impl Call {
         }
         let local = self.media.local();
         let answer = plan.describe(|_| LocalTransport::pair(local));
-        self.agree(now, plan.lines().first().cloned());
+        self.agree(now, plan.lines().first().cloned(), offer);
         Some(self.sdp.answer(offer, &answer).to_string())
     }
 
@@ -92,10 +96,13 @@ impl Call {
     pub fn close_offer(&mut self, now: Instant, body: &[u8]) {
         let (Some(offer), Some(answer)) = (self.offer.take(), description(body)) else { return };
         let lines = negotiate::accept(&offer, &answer).unwrap_or_default();
-        self.agree(now, lines.into_iter().next());
+        self.agree(now, lines.into_iter().next(), &answer);
     }
 
-    fn agree(&mut self, now: Instant, line: Option<NegotiatedLine>) {
+    fn agree(&mut self, now: Instant, line: Option<NegotiatedLine>, theirs: &SessionDescription) {
+        let direct = theirs.attributes.has("parley-path");
+        self.direct = direct.then_some(theirs.origin.session_version);
+        self.reported = false;
         self.media.agree(now, line.as_ref().and_then(NegotiatedLine::accepted).cloned());
         self.line = line;
     }

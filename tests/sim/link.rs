@@ -1,6 +1,6 @@
 //! The network: one lossy link for each direction between two hosts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
@@ -65,11 +65,12 @@ pub struct Network {
     quality: Quality,
     chance: Chance,
     links: BTreeMap<(IpAddr, IpAddr), Netem<Packet>>,
+    cut: BTreeSet<(IpAddr, IpAddr)>,
 }
 
 impl Network {
     pub fn new(quality: Quality, chance: Chance) -> Self {
-        Self { quality, chance, links: BTreeMap::new() }
+        Self { quality, chance, links: BTreeMap::new(), cut: BTreeSet::new() }
     }
 
     /// From now on all links are like this; what is on its way arrives as it would have.
@@ -80,10 +81,24 @@ impl Network {
         }
     }
 
+    /// Between these two nothing arrives, or all does again.
+    pub fn cut(&mut self, one: IpAddr, other: IpAddr, cut: bool) {
+        for ends in [(one, other), (other, one)] {
+            if cut {
+                self.cut.insert(ends);
+            } else {
+                self.cut.remove(&ends);
+            }
+        }
+    }
+
     /// Sends a packet; false when it is lost.
     pub fn send(&mut self, now: Instant, packet: Packet) -> bool {
         let ends = (packet.from.ip(), packet.to.ip());
-        let Self { quality, chance, links } = self;
+        if self.cut.contains(&ends) {
+            return false;
+        }
+        let Self { quality, chance, links, .. } = self;
         let link = links.entry(ends).or_insert_with(|| Netem::new(quality.config(chance.next())));
         let before = link.queue_len();
         link.handle_input(Input::Packet(now, packet));

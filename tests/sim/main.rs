@@ -16,6 +16,7 @@ mod phone;
 mod world;
 
 mod scenario_cancel;
+mod scenario_direct;
 mod scenario_glare;
 mod scenario_isolation;
 mod scenario_join;

@@ -24,6 +24,9 @@ use crate::clock::{Chance, secs};
 use crate::link::Packet;
 use crate::media::{Media, tone_frame};
 
+/// The INFO package in which a client tells whether media come from the other of two.
+const PACKAGE: &str = "parley-media-path";
+
 /// Where SIP is spoken, on every host of this world.
 pub const SIP_PORT: u16 = 5060;
 
@@ -81,6 +84,10 @@ pub struct Phone {
     pub roster: ConferenceInfo,
     /// What the list of conferences said, every time.
     pub lists: Vec<String>,
+    /// It tells the focus how its media do.
+    pub reports: bool,
+    /// It refuses whatever the focus wants to change.
+    pub stubborn: bool,
     endpoint: Endpoint,
     server: SocketAddr,
     password: Option<String>,
@@ -134,6 +141,8 @@ impl Phone {
             told: Vec::new(),
             roster: ConferenceInfo::default(),
             lists: Vec::new(),
+            reports: false,
+            stubborn: false,
             saying: BTreeMap::new(),
             out: Vec::new(),
         }
@@ -174,6 +183,8 @@ impl Phone {
             pick_up,
             again: None,
             changes: Changes::default(),
+            direct: None,
+            reported: false,
         }
     }
 
@@ -226,6 +237,9 @@ impl Phone {
         let body = offer.as_ref().map(|offer| Body::sdp(offer.to_string()));
         let mut invite = Invite::new(self.uri_of(user), self.from(), body);
         invite.credentials = self.credentials();
+        if self.reports {
+            invite.headers.push(("Recv-Info".to_owned(), PACKAGE.to_owned()));
+        }
         let id = self.endpoint.invite(now, invite).expect("room for a call");
         let call = self.new_call(now, id, sdp, media);
         self.call = Some(Call { stage: Stage::Dialling, pick_up: None, offer, ..call });
@@ -356,6 +370,7 @@ impl Phone {
             };
             if let Some(call) = self.call.as_mut().filter(ours) {
                 call.media.handle_datagram(now, &packet.bytes);
+                self.report(now, packet.from);
             }
             return;
         }
@@ -366,6 +381,29 @@ impl Phone {
             connection: None,
         };
         self.endpoint.handle_message(now, flow, &packet.bytes);
+        self.drain(now);
+    }
+
+    /// Tells the focus, once, that something comes from the other of two.
+    fn report(&mut self, now: Instant, from: SocketAddr) {
+        let Some(call) = self.call.as_mut().filter(|_| self.reports) else { return };
+        let Some(version) = call.direct.filter(|_| !call.reported) else { return };
+        let remote = call.media.agreed().and_then(|agreed| agreed.remote.rtp);
+        if remote.is_none_or(|remote| remote.ip() != from.ip()) {
+            return;
+        }
+        call.reported = true;
+        let id = call.id;
+        self.tell_media(now, id, version, true);
+    }
+
+    fn tell_media(&mut self, now: Instant, call: CallId, version: u64, receives: bool) {
+        let body = Body {
+            content_type: "application/vnd.parley.media-path+json".to_owned(),
+            bytes: format!("{{\"version\":{version},\"receives\":{receives}}}").into(),
+        };
+        let headers = [("Info-Package".to_owned(), PACKAGE.to_owned())];
+        let _ = self.endpoint.request(now, call, Method::Info, &headers, Some(body));
         self.drain(now);
     }
 
@@ -509,6 +547,10 @@ impl Phone {
     }
 
     fn on_reinvite(&mut self, now: Instant, id: CallId, request: &Request) {
+        if self.stubborn {
+            let _ = self.endpoint.reject_reinvite(now, id, 488, "", &[]);
+            return;
+        }
         let Some(call) = self.current(id) else { return };
         call.changes.answered += 1;
         let body = match description(&request.body) {

@@ -8,7 +8,8 @@ use rtp_session::NtpClock;
 use sdp::Direction;
 use sip_registrar::{
     Account, Accounts, Act, Actor, ConferenceName, Counters, FactoryAnswer, Guests, Input,
-    InvitePolicy, MeetingWish, Output, Protection, Registrar, Schedule, Settings, Visibility,
+    InvitePolicy, MeetingWish, Output, PathPolicy, Protection, Registrar, Schedule, Settings,
+    Visibility,
 };
 use sip_stack::auth::Algorithm;
 use sip_stack::endpoint::Alive;
@@ -152,6 +153,28 @@ impl World {
             self.run_until(&format!("{name} is in"), secs(10), |world| world.talks(name));
         }
         self.run(millis(500));
+    }
+
+    /// These tell the focus how their media do, as our softphone does.
+    pub fn let_report(&mut self, people: &[&str]) {
+        for name in people {
+            self.act(name, |phone, _| phone.reports = true);
+        }
+    }
+
+    /// Which way media of a conference go, and why.
+    pub fn mode(&mut self, conference: &str) -> (&'static str, &'static str) {
+        let operator = Actor::Operator("world".to_owned());
+        let name = ConferenceName::parse(conference).expect("a name");
+        let view = self.registrar.meeting(self.clock.now(), &operator, &name);
+        view.map_or(("none", ""), |view| (view.mode, view.mode_why))
+    }
+
+    /// Nothing passes between these two any more, or everything does again.
+    pub fn cut(&mut self, one: &str, other: &str, cut: bool) {
+        let ip = |name: &str| self.phone(name).address.ip();
+        let (one, other) = (ip(one), ip(other));
+        self.network.cut(one, other, cut);
     }
 
     /// Whether this one is in an established call.
@@ -476,6 +499,7 @@ fn settings(listen: SocketAddr) -> Settings {
         unused: Duration::from_secs(24 * 3600),
         gone: Duration::from_secs(24 * 3600),
         visibility: Visibility::Public,
+        media_path: PathPolicy::Automatic,
         guests_create: true,
         invite: InvitePolicy::Members,
         factory_answer: FactoryAnswer::Auto,

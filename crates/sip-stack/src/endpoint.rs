@@ -42,7 +42,7 @@ use bytes::Bytes;
 
 use crate::dialog::{CallTimer, Calls, DialogId, Stage};
 use crate::flow::{ConnectionId, Flow, Hop, Target};
-use crate::message::{DialogRef, Headers, Method, parse};
+use crate::message::{DialogRef, Headers, Method, Uri, parse};
 use crate::token::Tokens;
 use crate::transaction::layer::Layer;
 use crate::transaction::timers::TimerTable;
@@ -236,6 +236,12 @@ impl Endpoint {
             remote_tag: headers.from().ok()?.tag().unwrap_or_default().to_owned(),
         };
         self.dialogs.get(&id).copied()
+    }
+
+    /// Where the peer of a call takes requests: the URI of its last Contact (RFC 3261 §12.1).
+    #[must_use]
+    pub fn remote_target(&self, call: CallId) -> Option<&Uri> {
+        Some(self.calls.get(&call)?.dialog.as_ref()?.remote_target())
     }
 
     /// The way the peer's last message in a call came.

@@ -23,6 +23,14 @@ pub struct Counters {
     pub conferences: usize,
     /// Conferences of now that somebody is in.
     pub running: usize,
+    /// Conferences of now whose media go directly between two.
+    pub direct: usize,
+    /// How often media have gone over to the direct way since start.
+    pub to_direct: u64,
+    /// How often they have come back.
+    pub to_mixed: u64,
+    /// How often the direct way was refused, or did not work.
+    pub direct_failures: u64,
     /// Conference members of now.
     pub members: usize,
     /// Those and others on the way in, by how far they have come.

@@ -1,6 +1,6 @@
 //! What signalling knows about the members of a conference, for whoever looks for lost media.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 use sip_stack::endpoint::CallId;
@@ -18,6 +18,7 @@ const MAX_USER_AGENT: usize = 120;
 pub(crate) struct Provenance {
     call_id: String,
     source: SocketAddr,
+    local: IpAddr,
     transport: &'static str,
     user_agent: String,
 }
@@ -29,6 +30,7 @@ impl Provenance {
         Provenance {
             call_id: request.headers.call_id().unwrap_or_default().to_owned(),
             source: flow.remote,
+            local: flow.local.ip(),
             transport: if flow.connection.is_some() { "TCP" } else { "UDP" },
             user_agent: printable.take(MAX_USER_AGENT).collect(),
         }
@@ -39,9 +41,20 @@ impl Provenance {
         Provenance {
             call_id: String::new(),
             source: flow.remote,
+            local: flow.local.ip(),
             transport: if flow.connection.is_some() { "TCP" } else { "UDP" },
             user_agent: String::new(),
         }
+    }
+
+    /// Where its SIP comes from.
+    pub(crate) fn source(&self) -> SocketAddr {
+        self.source
+    }
+
+    /// The address of ours that it reaches.
+    pub(crate) fn local(&self) -> IpAddr {
+        self.local
     }
 
     /// The program that the member uses, as it calls itself.
@@ -108,7 +121,7 @@ impl Registrar {
 }
 
 fn chart(member: &Member) -> Chart {
-    let Provenance { call_id, source, transport, user_agent } = &member.provenance;
+    let Provenance { call_id, source, local: _, transport, user_agent } = &member.provenance;
     let mut findings = Vec::new();
     let waits = match member.session {
         Session::Joining => Some("the INVITE waits for the media mixer"),
@@ -121,11 +134,15 @@ fn chart(member: &Member) -> Chart {
         Session::Reoffering | Session::Offering | Session::Accepting => {
             Some("a change of the session is under way")
         }
+        Session::Switching => Some("its media are just going another way"),
     };
     findings.extend(waits.map(str::to_owned));
     let mut facts = vec![format!("{}, SIP from {source} by {transport}", member.identity)];
     if !user_agent.is_empty() {
         facts.push(format!("user agent: {user_agent}"));
+    }
+    if !member.at_mixer {
+        facts.push("its media go directly to the other member, not through the mixer".to_owned());
     }
     if member.refuses_key_frame {
         facts.push("refuses to make key frames when asked by INFO".to_owned());

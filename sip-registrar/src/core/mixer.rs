@@ -21,6 +21,16 @@ pub(crate) enum Purpose {
     Offer,
     /// The member's answer; nobody waits.
     Accept(String),
+    /// Its media go directly: the leg is removed.
+    Retire,
+    /// A leg for a member whose media went directly.
+    Rejoin,
+    /// The mixer's offer for such a member, or one whose way was not changed after all.
+    ReturnOffer,
+    /// Its answer to that.
+    ReturnAccept(String),
+    /// The answer to this offer, which the focus asked a member for.
+    OwedAnswer(String),
     /// The INVITE is over: a leg that comes into being must leave.
     AbandonedJoin,
     /// Whatever the reply is, nothing follows.
@@ -129,7 +139,7 @@ impl MixerLink {
     pub(crate) fn abandon(&mut self, call: CallId) {
         for pending in self.pending.values_mut().filter(|p| p.call == call) {
             pending.purpose = match pending.purpose {
-                Purpose::Join | Purpose::AbandonedJoin => Purpose::AbandonedJoin,
+                Purpose::Join | Purpose::Rejoin | Purpose::AbandonedJoin => Purpose::AbandonedJoin,
                 _ => Purpose::Forget,
             };
         }
@@ -146,7 +156,8 @@ impl MixerLink {
 
     /// Whether a JOIN of this call is on its way.
     pub(crate) fn is_joining(&self, call: CallId) -> bool {
-        self.pending.values().any(|p| p.call == call && p.purpose == Purpose::Join)
+        let joins = |purpose: &Purpose| matches!(purpose, Purpose::Join | Purpose::Rejoin);
+        self.pending.values().any(|p| p.call == call && joins(&p.purpose))
     }
 
     /// The commands whose caller has waited long enough. They stay on the list, for the reply may
@@ -159,7 +170,7 @@ impl MixerLink {
             }
             overdue.push(pending.clone());
             pending.purpose = match pending.purpose {
-                Purpose::Join => Purpose::AbandonedJoin,
+                Purpose::Join | Purpose::Rejoin => Purpose::AbandonedJoin,
                 _ => Purpose::Forget,
             };
         }
@@ -192,6 +203,6 @@ impl MixerLink {
 impl Purpose {
     /// Whether a SIP request or a member's session waits for the reply.
     fn is_awaited(&self) -> bool {
-        matches!(self, Purpose::Join | Purpose::Reoffer(_) | Purpose::Offer | Purpose::Accept(_))
+        !matches!(self, Purpose::AbandonedJoin | Purpose::Forget)
     }
 }

@@ -26,8 +26,8 @@ pub use ccmp::CcmpAnswer;
 pub use clock::WallClock;
 pub use conference::{
     Act, Actor, ConferenceName, Created, Denied, MAX_SUBJECT, Meeting, MeetingState, MeetingView,
-    MeetingWish, MemberRole, MemberState, MemberView, MsrpConnection, Organizer, Pin, Schedule,
-    Secret, Visibility, Whom, sanitise_subject,
+    MeetingWish, MemberRole, MemberState, MemberView, MsrpConnection, Organizer, PathPolicy, Pin,
+    Schedule, Secret, Visibility, Whom, sanitise_subject,
 };
 pub use counters::Counters;
 pub use doctor::{Chart, Examination};

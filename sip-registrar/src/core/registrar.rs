@@ -332,6 +332,7 @@ impl Registrar {
     pub fn counters(&self) -> Counters {
         Counters {
             conferences: self.directory.len(),
+            direct: self.directory.iter().filter(|focus| focus.path.as_str() == "direct").count(),
             running: self.directory.iter().filter(|focus| focus.present() > 0).count(),
             members: self.directory.iter().map(super::conference::Focus::present).sum(),
             members_by_state: self.directory.members_by_state(),
@@ -376,6 +377,9 @@ impl Registrar {
     pub(crate) fn drain(&mut self, now: Instant) {
         self.hear_stack(now);
         while self.directory.has_touched() {
+            while let Some(name) = self.directory.take_unconsidered() {
+                self.consider_path(now, &name);
+            }
             self.tell_rosters(now);
             self.hear_stack(now);
         }
@@ -454,12 +458,14 @@ impl Registrar {
                 Some(_) => self.on_bridge_offer_cancelled(call),
                 None => {}
             },
-            Event::ReinviteAnswered { call, response } => {
-                self.on_bridge_offer_answered(now, call, &response);
-            }
-            Event::ReinviteFailed { call, failure } => {
-                self.on_bridge_offer_failed(now, call, &failure);
-            }
+            Event::ReinviteAnswered { call, response } => match self.roles.get(&call) {
+                Some(Role::Member(_)) => self.on_switch_answered(now, call, &response),
+                _ => self.on_bridge_offer_answered(now, call, &response),
+            },
+            Event::ReinviteFailed { call, failure } => match self.roles.get(&call) {
+                Some(Role::Member(_)) => self.on_switch_refused(now, call, &failure),
+                _ => self.on_bridge_offer_failed(now, call, &failure),
+            },
             Event::InDialog { call, transaction, request } => {
                 self.on_in_dialog(now, call, transaction, &request);
             }

@@ -7,7 +7,7 @@ use sip_stack::auth::Algorithm;
 use sip_stack::message::Host;
 
 use super::accounts::Accounts;
-use super::conference::Visibility;
+use super::conference::{PathPolicy, Visibility};
 use super::guard::Protection;
 
 /// Who may have accounts of this server called into a conference (RFC 4579 §5.5).
@@ -100,6 +100,8 @@ pub struct Settings {
     pub gone: Duration,
     /// Who finds a conference in lists if nothing was said about it.
     pub visibility: Visibility,
+    /// Which way media of a conference may go if nothing was said about it.
+    pub media_path: PathPolicy,
     /// Whether guests may create conferences, where they may call at all.
     pub guests_create: bool,
     /// Who may have somebody called in.

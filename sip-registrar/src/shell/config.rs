@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use serde::Deserialize;
 use sip_registrar::{
-    Accounts, FactoryAnswer, Guests, InvitePolicy, Network, Protection, Settings, Visibility,
+    Accounts, FactoryAnswer, Guests, InvitePolicy, Network, PathPolicy, Protection, Settings,
+    Visibility,
 };
 use sip_stack::auth::Algorithm;
 use sip_stack::message::Host;
@@ -88,6 +89,7 @@ pub(crate) struct Conference {
     pub(crate) unused: u32,
     pub(crate) gone: u32,
     pub(crate) visibility: Visibility,
+    pub(crate) media_path: PathPolicy,
     pub(crate) guests_create: bool,
     pub(crate) invite: InviteRule,
     pub(crate) factory_answer: AnswerRule,
@@ -257,6 +259,7 @@ impl Default for Conference {
             unused: 86_400,
             gone: 86_400,
             visibility: Visibility::Public,
+            media_path: PathPolicy::Automatic,
             guests_create: true,
             invite: InviteRule::Members,
             factory_answer: AnswerRule::Auto,
@@ -424,6 +427,7 @@ impl Config {
             unused: seconds(self.conference.unused),
             gone: seconds(self.conference.gone),
             visibility: self.conference.visibility,
+            media_path: self.conference.media_path,
             guests_create: self.conference.guests_create,
             invite: match self.conference.invite {
                 InviteRule::Moderators => InvitePolicy::Moderators,
@@ -513,6 +517,7 @@ mod tests {
             "unused",
             "gone",
             "visibility",
+            "media_path",
             "guests_create",
             "invite",
             "factory_answer",

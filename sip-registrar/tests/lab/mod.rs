@@ -19,7 +19,8 @@ use mixer_control::{LegRef, MixerError, MixerEvent, MixerReply, MixerRequest};
 use sdp::SessionDescription;
 use sip_registrar::{
     Account, Accounts, CommandId, Counters, FactoryAnswer, Guests, Input, InvitePolicy,
-    MsrpConnection, Output, Protection, RecordKind, Registrar, Settings, StoreCommand, Visibility,
+    MsrpConnection, Output, PathPolicy, Protection, RecordKind, Registrar, Settings, StoreCommand,
+    Visibility,
 };
 use sip_stack::auth::{Algorithm, Credentials};
 use sip_stack::flow::{ConnectionId, Flow, Target, Transport};
@@ -72,6 +73,7 @@ pub fn settings() -> Settings {
         unused: Duration::from_secs(24 * 3600),
         gone: Duration::from_secs(24 * 3600),
         visibility: Visibility::Public,
+        media_path: PathPolicy::Automatic,
         guests_create: true,
         invite: InvitePolicy::Members,
         factory_answer: FactoryAnswer::Auto,

@@ -93,6 +93,7 @@ fn creation(args: &Create, uri: &Uri) -> Result<Creation, Failure> {
         subject: args.subject.clone(),
         pin: args.pin.clone(),
         visibility: args.visibility.map(Into::into),
+        media_path: args.media_path.map(Into::into),
         max_members: args.max,
         waiting_room: args.waiting_room,
         start,

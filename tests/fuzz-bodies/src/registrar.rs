@@ -9,8 +9,8 @@ use sdp::SessionDescription;
 use sdp::negotiate::{Capabilities, LocalTransport, OfferLine, answer, offer};
 use sdp::{Direction, MediaKind};
 use sip_registrar::{
-    Account, Accounts, FactoryAnswer, Guests, Input, InvitePolicy, Output, Protection, Registrar,
-    Settings, Visibility,
+    Account, Accounts, FactoryAnswer, Guests, Input, InvitePolicy, Output, PathPolicy, Protection,
+    Registrar, Settings, Visibility,
 };
 use sip_stack::auth::Algorithm;
 use sip_stack::endpoint::Alive;
@@ -175,6 +175,7 @@ fn settings() -> Settings {
         unused: Duration::from_secs(24 * 3600),
         gone: Duration::from_secs(24 * 3600),
         visibility: Visibility::Public,
+        media_path: PathPolicy::Automatic,
         guests_create: true,
         invite: InvitePolicy::Members,
         factory_answer: FactoryAnswer::Auto,

@@ -122,6 +122,11 @@ impl Dialog {
         true
     }
 
+    /// Where the peer takes requests.
+    pub(crate) fn remote_target(&self) -> &Uri {
+        &self.remote_target
+    }
+
     /// Target refresh: the peer's new Contact, from a request we accepted or a 2xx (§12.2.1.2).
     pub(crate) fn refresh_target(&mut self, contacts: Option<Vec<NameAddr>>) {
         if let Some(contact) = contacts.into_iter().flatten().next() {

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use super::meeting::{MemberRole, Pin, Schedule, Visibility};
 use super::name::ConferenceName;
+use super::path::PathPolicy;
 
 /// Who does something to a conference, or looks at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub struct MeetingWish {
     pub schedule: Option<Option<Schedule>>,
     /// Whether newcomers wait.
     pub waiting_room: Option<bool>,
+    /// Which way its media may go.
+    pub media_path: Option<PathPolicy>,
     /// Accounts that are invited.
     pub invited: Option<BTreeSet<String>>,
 }

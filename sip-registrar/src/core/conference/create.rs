@@ -9,6 +9,7 @@ use super::directory::{Creator, Full};
 use super::focus::Focus;
 use super::meeting::{Meeting, Organizer, Pin, Schedule, Secret, Visibility, sanitise_subject};
 use super::name::ConferenceName;
+use super::path::PathPolicy;
 use crate::core::history::{Record, RecordKind};
 use crate::core::identity::Identity;
 use crate::core::registrar::Registrar;
@@ -69,6 +70,7 @@ impl Registrar {
         let person = self.person_of(actor, None);
         let mut meeting = Meeting::dialled(name.clone(), organizer, self.clock.unix(now));
         meeting.visibility = self.settings.visibility;
+        meeting.media_path = self.settings.media_path;
         let shown = wish.organizer_name.clone();
         meeting.organizer_name = shown.unwrap_or_else(|| person.name.clone());
         meeting.lasting = true;
@@ -206,6 +208,7 @@ impl Meeting {
             max_members,
             schedule,
             waiting_room,
+            media_path,
             invited,
         } = wish;
         if let Some(subject) = subject {
@@ -216,6 +219,7 @@ impl Meeting {
         self.max_members = max_members.unwrap_or(self.max_members);
         self.schedule = schedule.unwrap_or(self.schedule);
         self.waiting_room = waiting_room.unwrap_or(self.waiting_room);
+        self.media_path = media_path.unwrap_or(self.media_path);
         if let Some(invited) = invited {
             self.invited = invited;
         }
@@ -241,12 +245,17 @@ impl MeetingWish {
         let waiting = headers
             .get("Conference-Waiting-Room")
             .map(|word| flag(word.trim()).ok_or_else(|| bad("Conference-Waiting-Room: 1 or 0")));
+        let path = headers.get("Conference-Media-Path").map(|word| {
+            PathPolicy::parse(word.trim())
+                .ok_or_else(|| bad("Conference-Media-Path: automatic, mixed or direct"))
+        });
         Ok(MeetingWish {
             subject: headers.get("Subject").map(str::to_owned),
             pin: pin.transpose()?.map(Some),
             visibility: visibility.transpose()?,
             max_members: most.transpose()?.map(Some),
             waiting_room: waiting.transpose()?,
+            media_path: path.transpose()?,
             ..MeetingWish::default()
         })
     }

@@ -15,6 +15,7 @@ use super::focus::Focus;
 use super::meeting::MemberRole;
 use super::member::{DialOut, Member, Session};
 use super::name::{ConferenceName, sanitise_display_name};
+use super::path::{PACKAGE, receives_reports};
 use crate::core::doctor::Provenance;
 use crate::core::history::{Person, Record, RecordKind};
 use crate::core::identity::Identity;
@@ -187,13 +188,14 @@ impl Registrar {
         let mut from = NameAddr::new(member.contact.uri.clone());
         from.params.remove("isfocus");
         let body = Body::sdp(member.sdp.fit(offer).to_string());
+        let package = ("Recv-Info".to_owned(), PACKAGE.to_owned());
         let by = dial.by.as_ref().map(|by| ("Referred-By".to_owned(), format!("<{by}>")));
         let invite = Invite {
             call: Some(call),
             contact: Some(member.contact.clone()),
             target: Some(dial.binding.target()),
             route: dial.binding.path.clone(),
-            headers: by.into_iter().collect(),
+            headers: by.into_iter().chain([package]).collect(),
             ..Invite::new(dial.binding.contact.uri.clone(), from, Some(body))
         };
         member.session = Session::Dialling;
@@ -222,6 +224,8 @@ impl Registrar {
         member.session = Session::Accepting;
         member.joined = true;
         member.provenance.note_answer(&response.headers);
+        member.reports = receives_reports(&response.headers);
+        member.agreed = Some(answer.to_string());
         let dial = member.dial.take();
         self.note_join(now, call);
         let text = answer.to_string();

@@ -40,6 +40,8 @@ pub(crate) struct Directory {
     max: usize,
     max_per_creator: usize,
     touched: BTreeSet<ConferenceName>,
+    /// Of which it has not been looked which way their media are to go.
+    unconsidered: BTreeSet<ConferenceName>,
 }
 
 impl Directory {
@@ -52,6 +54,7 @@ impl Directory {
             max,
             max_per_creator,
             touched: BTreeSet::new(),
+            unconsidered: BTreeSet::new(),
         }
     }
 
@@ -117,14 +120,25 @@ impl Directory {
         self.by_name.get_mut(name)
     }
 
+    /// The same for changes that nobody is to be told of, or that are noted by [`Self::touch`].
+    pub(crate) fn look_mut(&mut self, name: &ConferenceName) -> Option<&mut Focus> {
+        self.by_name.get_mut(name)
+    }
+
     /// Notes that a conference may have changed.
     pub(crate) fn touch(&mut self, name: &ConferenceName) {
+        self.unconsidered.insert(name.clone());
         if !self.touched.contains(name) {
             self.touched.insert(name.clone());
             if let Some(focus) = self.by_name.get_mut(name) {
                 focus.revision = focus.revision.saturating_add(1);
             }
         }
+    }
+
+    /// One of those whose media may have to go another way, since this was last asked.
+    pub(crate) fn take_unconsidered(&mut self) -> Option<ConferenceName> {
+        self.unconsidered.pop_first()
     }
 
     pub(crate) fn has_touched(&self) -> bool {

@@ -31,6 +31,7 @@ impl Registrar {
                 // Whose call is being ended is waited for no more.
                 .filter(|(_, member)| member.farewell.is_none())
                 .filter_map(|(_, member)| member.place.due())
+                .chain(focus.path.due)
                 .min();
             self.directory.set_due(name, due);
             return;
@@ -79,6 +80,7 @@ impl Registrar {
             let name = name.clone();
             self.directory.set_due(&name, None);
             self.end_patience(now, &name);
+            self.consider_path(now, &name);
             self.revise(now, &name);
         }
     }

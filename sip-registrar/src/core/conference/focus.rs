@@ -11,6 +11,7 @@ use super::directory::Creator;
 use super::end::Ending;
 use super::meeting::{Meeting, MemberRole, Organizer};
 use super::member::Member;
+use super::path::MediaPath;
 use crate::core::identity::Identity;
 
 /// The signalling centre of one conference. How long it exists, [`super::end`] decides.
@@ -23,6 +24,8 @@ pub(crate) struct Focus {
     by_leg: BTreeMap<String, CallId>,
     /// What was said in the chat.
     pub(crate) chat: Log,
+    /// Which way its media go.
+    pub(crate) path: MediaPath,
     /// Whether somebody has been in it.
     pub(crate) used: bool,
     /// Since when nobody is in it or on the way in, if nobody is.
@@ -48,6 +51,7 @@ impl Focus {
             members: BTreeMap::new(),
             by_leg: BTreeMap::new(),
             chat: Log::default(),
+            path: MediaPath::new(now),
             used: false,
             empty_since: now,
             ending: None,

@@ -1,4 +1,4 @@
-//! INFO in the dialog of a member: key frames (RFC 5168) and digits.
+//! INFO in the dialog of a member: key frames (RFC 5168), digits, and how its media do.
 
 use std::time::Instant;
 
@@ -6,6 +6,7 @@ use mixer_control::{LegRef, MixerRequest};
 use sip_stack::endpoint::{Body, CallId, ServerTransactionId};
 use sip_stack::message::{Method, Request};
 
+use super::path::PACKAGE;
 use crate::core::call::Relayed;
 use crate::core::mixer::Purpose;
 use crate::core::registrar::Registrar;
@@ -27,9 +28,13 @@ impl Registrar {
         transaction: ServerTransactionId,
         request: &Request,
     ) -> Result<(), Reject> {
-        if request.headers.has("Info-Package") {
-            // RFC 6086 §4.2.2: we named no package we would receive.
-            return Err(Reject::new(469).with("Recv-Info", ""));
+        match request.headers.get("Info-Package") {
+            Some(package) if package.trim().eq_ignore_ascii_case(PACKAGE) => {
+                return self.on_media_report(now, call, transaction, request);
+            }
+            // RFC 6086 §4.2.2: we named no other package.
+            Some(_) => return Err(Reject::new(469).with("Recv-Info", PACKAGE)),
+            None => {}
         }
         let content_type = request.headers.content_type().ok().flatten();
         let is = |name| content_type.as_ref().is_some_and(|t| t.is(name));

@@ -15,6 +15,7 @@ use super::door::Place;
 use super::factory::Brief;
 use super::member::{Member, Session};
 use super::name::{ConferenceName, sanitise_display_name};
+use super::path::{PACKAGE, receives_reports};
 use crate::core::doctor::Provenance;
 use crate::core::identity::{Identity, ORGANIZER_SECRET};
 use crate::core::mixer::{Pending, Purpose};
@@ -75,6 +76,7 @@ impl Registrar {
                 secret: entry.secret,
                 brings: brief.people.unwrap_or_default(),
                 chat_only,
+                reports: receives_reports(&request.headers),
                 ..Member::new(leg.leg.clone(), identity, aor, provenance, name_shown, contact, sdp)
             },
         );
@@ -145,10 +147,11 @@ impl Registrar {
         };
         member.session = session;
         let secret = member.secret.take().map(|secret| (ORGANIZER_SECRET.to_owned(), secret));
+        let package = member.reports.then(|| ("Recv-Info".to_owned(), PACKAGE.to_owned()));
         let answer = Answer {
             body: Some(Body::sdp(body.to_string())),
             contact: Some(member.contact.clone()),
-            headers: secret.into_iter().collect(),
+            headers: secret.into_iter().chain(package).collect(),
             ..Answer::default()
         };
         let replaced = member.replaces.take();

@@ -51,6 +51,7 @@ impl Registrar {
         }
         self.drop_side(call, member.msrp.as_ref());
         self.drop_inbox(now, member.inbox);
+        self.path_member_gone(now, &name, call);
         self.conference_changed(&name);
         if member.joined {
             self.stop_dialling_into_nothing(now, &name);
@@ -130,23 +131,21 @@ impl Registrar {
         }
     }
 
-    /// Ends all members of a conference.
+    /// Ends all members of a conference that the mixer has.
     pub(crate) fn end_conference(&mut self, now: Instant, id: &str, reason: &Reason) {
         let Some(focus) = self.directory.by_id(id) else { return };
-        let calls: Vec<CallId> = focus.calls().collect();
-        for call in calls {
+        let calls = focus.members().filter(|(_, member)| member.at_mixer);
+        for call in calls.map(|(call, _)| call).collect::<Vec<_>>() {
             self.end_call(now, call, reason.clone());
         }
     }
 
     /// Ends all members of all conferences: the mixer has lost them.
     pub(crate) fn end_all_conferences(&mut self, now: Instant, text: &str) {
-        let calls: Vec<CallId> = self
-            .roles
-            .iter()
-            .filter(|(_, role)| matches!(role, Role::Member(_)))
-            .map(|(call, _)| *call)
-            .collect();
+        // Whose media go directly lacks nothing.
+        let members = self.directory.iter().flat_map(super::Focus::members);
+        let calls: Vec<CallId> =
+            members.filter(|(_, member)| member.at_mixer).map(|(call, _)| call).collect();
         if !calls.is_empty() {
             tracing::warn!(members = calls.len(), "all conferences end: {text}");
         }

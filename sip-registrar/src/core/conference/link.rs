@@ -19,7 +19,7 @@ impl Registrar {
             self.counters.mixer_failures += u64::from(!ordinary);
             tracing::debug!(leg = %pending.leg.leg, %error, "the mixer refuses");
         }
-        let joined = pending.purpose == Purpose::Join;
+        let joined = matches!(pending.purpose, Purpose::Join | Purpose::Rejoin);
         let usable = self.finish(now, &pending, reply);
         if joined && !usable {
             // A leg may have been made all the same: the failure can be the way's, not the mixer's.
@@ -42,6 +42,20 @@ impl Registrar {
             }
             Purpose::Accept(answer) => {
                 self.on_accepted(now, call, answer.clone(), reply.err().as_ref());
+            }
+            Purpose::Retire => self.on_retired(now, call),
+            Purpose::Rejoin => {
+                let reply = description(reply);
+                let usable = !matches!(&reply, Err(MixerError::Unavailable(_)));
+                self.on_rejoined(now, call, reply);
+                return usable;
+            }
+            Purpose::ReturnOffer => self.on_return_offer(now, call, description(reply)),
+            Purpose::ReturnAccept(answer) => {
+                self.on_return_accepted(now, call, answer.clone(), reply.err().as_ref());
+            }
+            Purpose::OwedAnswer(offer) => {
+                self.on_owed_answer(now, call, offer.clone(), description(reply));
             }
             // Even after a refusal: leaving twice is no error.
             Purpose::AbandonedJoin => self.leave(now, call, pending.leg.clone()),

@@ -45,7 +45,7 @@ impl Registrar {
         };
         if let Some(prompt) = prompt {
             tracing::info!(conference = %name, who = %member.identity, "in the lobby");
-            self.play(call, vec![prompt]);
+            self.play(now, call, vec![prompt]);
             self.conference_changed(&name);
         }
         self.revise(now, &name);
@@ -94,7 +94,7 @@ impl Registrar {
         }
         match outcome {
             // Whoever dials needs no prompt any more.
-            Outcome::More => self.play(call, Vec::new()),
+            Outcome::More => self.play(now, call, Vec::new()),
             Outcome::Right if next == Place::Inside => self.let_in(now, call),
             Outcome::Right => {
                 if let Some(member) = self.member_mut(call) {
@@ -103,7 +103,7 @@ impl Registrar {
                 self.note_lobby(now, call);
             }
             Outcome::Wrong(wrong) if wrong < TRIES => {
-                self.play(call, vec![Prompt::WrongPin, Prompt::EnterPin]);
+                self.play(now, call, vec![Prompt::WrongPin, Prompt::EnterPin]);
             }
             Outcome::Wrong(_) => self.turn_away(now, &name, call, "wrong PIN"),
         }
@@ -130,7 +130,7 @@ impl Registrar {
     fn turn_away(&mut self, now: Instant, name: &ConferenceName, call: CallId, why: &str) {
         let Some(member) = self.member_mut(call) else { return };
         let person = member.person();
-        self.play(call, vec![Prompt::Goodbye]);
+        self.play(now, call, vec![Prompt::Goodbye]);
         self.note_deed(now, name, RecordKind::Refused, &person, person.clone(), why);
         self.end_call(now, call, Reason::sip(403, why));
     }
@@ -141,7 +141,7 @@ impl Registrar {
         member.place = Place::Inside;
         let joined = member.joined;
         self.control(call);
-        self.play(call, vec![Prompt::Admitted]);
+        self.play(now, call, vec![Prompt::Admitted]);
         if joined {
             self.note_join(now, call);
         }
@@ -187,7 +187,7 @@ impl Registrar {
             self.note_deed(now, name, kind, by, person, "");
             self.control(call);
             if hears {
-                self.play(call, vec![prompt]);
+                self.play(now, call, vec![prompt]);
             }
         }
         self.conference_changed(name);
@@ -200,6 +200,9 @@ impl Registrar {
             return;
         }
         let Some((leg, member)) = self.leg_and_member(call) else { return };
+        if !member.at_mixer {
+            return;
+        }
         let (muted, lobby) = (member.muted, member.place != Place::Inside);
         let id = self.mixer.new_id();
         self.send_to_mixer(id, MixerRequest::Control { leg, muted, lobby });
@@ -214,11 +217,18 @@ impl Registrar {
     }
 
     /// Has prompts played to a member, instead of those that are being played.
-    fn play(&mut self, call: CallId, prompts: Vec<Prompt>) {
+    fn play(&mut self, now: Instant, call: CallId, prompts: Vec<Prompt>) {
         if !self.mixer.is_up() || self.mixer.is_joining(call) {
             return;
         }
-        let Some((leg, _)) = self.leg_and_member(call) else { return };
+        let Some((leg, member)) = self.leg_and_member(call) else { return };
+        if !member.at_mixer {
+            return;
+        }
+        let name = self.conference_of(call);
+        if let Some(focus) = name.and_then(|name| self.directory.get_mut(&name)) {
+            focus.path.speaks(now);
+        }
         let id = self.mixer.new_id();
         self.send_to_mixer(id, MixerRequest::Play { leg, prompts });
     }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sip_stack::auth::Algorithm;
 
 use super::name::ConferenceName;
+use super::path::PathPolicy;
 
 /// Who finds a conference in a list. Whoever knows its name may dial it all the same: PIN, lock and
 /// waiting room keep people out, not this.
@@ -138,6 +139,9 @@ pub struct Meeting {
     pub waiting_room: bool,
     /// Whether nobody else comes in.
     pub locked: bool,
+    /// Which way its media may go; what was kept before there was a choice says nothing of it.
+    #[serde(default)]
+    pub media_path: PathPolicy,
     /// Whether it stays when nobody is in it: it was planned, or created before anybody came. What was
     /// only dialled ends with its last member.
     pub lasting: bool,
@@ -164,6 +168,7 @@ impl Meeting {
             schedule: None,
             waiting_room: false,
             locked: false,
+            media_path: PathPolicy::default(),
             lasting: false,
             created,
             name,

@@ -10,6 +10,7 @@ use sip_stack::message::{NameAddr, Uri};
 use super::chat::{Inbox, Side};
 use super::door::Place;
 use super::meeting::MemberRole;
+use super::path::Return;
 use crate::core::doctor::Provenance;
 use crate::core::history::Person;
 use crate::core::identity::Identity;
@@ -77,6 +78,18 @@ pub(crate) struct Member {
     pub(crate) msrp: Option<Side>,
     /// It came for the chat alone: the mixer knows nothing of it.
     pub(crate) chat_only: bool,
+    /// Its client tells how its media do (see [`PACKAGE`](super::path::PACKAGE)).
+    pub(crate) reports: bool,
+    /// The mixer has its leg, or is making it; else its media go directly to another member.
+    pub(crate) at_mixer: bool,
+    /// The mixer is removing a leg of it.
+    pub(crate) retiring: bool,
+    /// What it lacks on its way back to the mixer.
+    pub(crate) returning: Option<Return>,
+    /// How often it could not be brought back in a row.
+    pub(crate) return_tries: u8,
+    /// What it is going to be known by to the other of two in their chat.
+    pub(crate) direct_token: Option<String>,
 }
 
 /// A device that the focus calls.
@@ -156,6 +169,12 @@ impl Member {
             inbox: Inbox::default(),
             msrp: None,
             chat_only: false,
+            reports: false,
+            at_mixer: true,
+            retiring: false,
+            returning: None,
+            return_tries: 0,
+            direct_token: None,
         }
     }
 }
@@ -167,6 +186,7 @@ impl Member {
 ///  Joining ──offer───▶ AwaitAnswer ──ACK + answer──▶ Accepting ┤ (Accept agreed)
 ///  Joining ──offer of a dial-out──▶ Dialling ──2xx + answer──▶ Accepting
 ///  Stable ──re-INVITE, UPDATE with SDP──▶ Reoffering ──────────┤ (answered or refused)
+///  Stable ──the media go another way──▶ Switching ─────────────┤
 ///  Stable ──re-INVITE without SDP──▶ Offering ──▶ AwaitAnswer ─┘
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,4 +207,6 @@ pub(crate) enum Session {
     AwaitAnswer,
     /// The member's answer is with the mixer.
     Accepting,
+    /// A re-INVITE of ours brings its media another way; see [`super::path`].
+    Switching,
 }

@@ -20,6 +20,7 @@ mod meeting;
 mod member;
 mod moderate;
 mod name;
+mod path;
 mod perform;
 mod probe;
 mod reoffer;
@@ -41,6 +42,7 @@ pub use meeting::{
 };
 pub(crate) use member::{Member, Session};
 pub use name::ConferenceName;
+pub use path::PathPolicy;
 pub(crate) use roster::{EVENTS, Rosters, SubscriptionId};
 pub(crate) use take_over::Reference;
 pub use view::{MeetingState, MeetingView, MemberState, MemberView};

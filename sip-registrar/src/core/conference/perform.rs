@@ -198,6 +198,7 @@ fn what_changed(before: &super::Meeting, after: &super::Meeting) -> String {
         ("size", before.max_members != after.max_members),
         ("times", before.schedule != after.schedule),
         ("waiting room", before.waiting_room != after.waiting_room),
+        ("media path", before.media_path != after.media_path),
         ("invitations", before.invited != after.invited),
     ];
     let words: Vec<&str> =

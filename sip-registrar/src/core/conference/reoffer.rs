@@ -23,6 +23,9 @@ impl Registrar {
         request: &Request,
     ) -> Result<(), Reject> {
         let offer = description_of(&request.headers, &request.body)?;
+        if let Some(done) = self.on_offer_beside_mixer(now, call, offer.as_ref()) {
+            return done;
+        }
         if !self.mixer.is_up() {
             return Err(Reject::busy("the media mixer is not there"));
         }
@@ -128,6 +131,9 @@ impl Registrar {
 
     /// The member took its offer back before it was answered; 487 is out.
     pub(crate) fn on_member_offer_cancelled(&mut self, now: Instant, call: CallId) {
+        if self.on_direct_offer_cancelled(now, call) {
+            return;
+        }
         let Some(member) = self.member_mut(call) else { return };
         member.session = Session::Stable;
         let offered = member.offer.take().is_some();

@@ -9,6 +9,7 @@ use super::focus::Focus;
 use super::meeting::{MemberRole, Organizer, Schedule, Visibility};
 use super::member::Member;
 use super::name::ConferenceName;
+use super::path::PathPolicy;
 use crate::core::identity::Identity;
 use crate::core::registrar::Registrar;
 
@@ -53,8 +54,12 @@ pub struct MeetingView {
     pub has_pin: bool,
     /// The most members.
     pub max_members: usize,
-    /// The way media go: `mixer`.
+    /// The way media go: `mixer` or `direct`.
     pub mode: &'static str,
+    /// Why they go this way, in words.
+    pub mode_why: &'static str,
+    /// The ways they may go.
+    pub media_path: PathPolicy,
     /// Those who are in it or on the way in.
     pub members: Vec<MemberView>,
 }
@@ -141,7 +146,9 @@ impl Registrar {
             waiting_room: meeting.waiting_room,
             has_pin: meeting.pin.is_some(),
             max_members: meeting.max_members.unwrap_or(self.settings.max_members),
-            mode: "mixer",
+            mode: focus.path.as_str(),
+            mode_why: focus.path.why,
+            media_path: meeting.media_path,
             members: focus
                 .members()
                 .filter(|(_, member)| shown && member.is_seen_by(focus.role_of(viewer)))

@@ -54,6 +54,19 @@ fn render(numbers: &Numbers) -> String {
         "Conferences now that somebody is in.",
         size(c.running),
     );
+    one(
+        "parley_conferences_direct",
+        "gauge",
+        "Conferences now whose media go directly between two.",
+        size(c.direct),
+    );
+    for (name, help, value) in [
+        ("parley_media_to_direct_total", "Switches to the direct way.", c.to_direct),
+        ("parley_media_to_mixer_total", "Switches back to the mixer.", c.to_mixed),
+        ("parley_media_direct_failures_total", "Direct ways that failed.", c.direct_failures),
+    ] {
+        one(name, "counter", help, value);
+    }
     one("parley_members", "gauge", "Conference members now.", size(c.members));
     one("parley_calls", "gauge", "Two-party calls now.", size(c.calls));
     let subscriptions = size(c.subscriptions);

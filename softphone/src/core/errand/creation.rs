@@ -25,6 +25,17 @@ pub enum Visibility {
     Hidden,
 }
 
+/// Which way media of a conference may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MediaPath {
+    /// Directly while two are there and it works, else through the mixer.
+    Automatic,
+    /// Always through the mixer.
+    Mixed,
+    /// Directly while two are there, also if no client can tell whether it works.
+    Direct,
+}
+
 /// A conference that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Creation {
@@ -40,6 +51,8 @@ pub struct Creation {
     pub max_members: Option<u32>,
     /// Newcomers wait.
     pub waiting_room: bool,
+    /// Which way media may go.
+    pub media_path: Option<MediaPath>,
     /// When it begins, since 1970-01-01T00:00:00Z; a conference that begins now says so too, for that is
     /// what makes it stay while nobody is in it.
     pub start: Duration,
@@ -58,7 +71,13 @@ impl Creation {
             Visibility::Members => "members".to_owned(),
             Visibility::Hidden => "hidden".to_owned(),
         });
+        let media_path = self.media_path.map(|path| match path {
+            MediaPath::Automatic => "automatic".to_owned(),
+            MediaPath::Mixed => "mixed".to_owned(),
+            MediaPath::Direct => "direct".to_owned(),
+        });
         let all = [
+            ("Conference-Media-Path", media_path),
             ("Conference-Name", self.name.clone()),
             ("Subject", self.subject.clone()),
             ("Conference-Pin", self.pin.clone()),
@@ -137,6 +156,7 @@ mod tests {
             visibility: Some(Visibility::Members),
             max_members: Some(5),
             waiting_room: true,
+            media_path: Some(MediaPath::Mixed),
             invite: vec![Uri::parse("sip:a@h?x=1&y=2").unwrap()],
             ..bare
         };

@@ -23,7 +23,7 @@ use super::order::Order;
 use super::outcome::{Outcome, warning_text};
 
 pub use self::create::Created;
-pub use self::creation::{Creation, Visibility};
+pub use self::creation::{Creation, MediaPath, Visibility};
 
 /// How long the last messages may take.
 const CLOSING: Duration = Duration::from_secs(2);

@@ -50,6 +50,10 @@ pub struct Create {
     #[arg(long)]
     pub waiting_room: bool,
 
+    /// Which way sound and pictures may go while two are there [default: as the server is set]
+    #[arg(long, value_name = "WAY")]
+    pub media_path: Option<MediaPath>,
+
     /// Whom to invite: a user of the server, or a SIP URI; may be given several times
     #[arg(long, value_name = "USER")]
     pub invite: Vec<String>,
@@ -107,6 +111,27 @@ impl From<Visibility> for errand::Visibility {
             Visibility::Public => errand::Visibility::Public,
             Visibility::Members => errand::Visibility::Members,
             Visibility::Hidden => errand::Visibility::Hidden,
+        }
+    }
+}
+
+/// Which way media of a conference may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MediaPath {
+    /// Directly while two are there and it works, else through the mixer
+    Automatic,
+    /// Always through the mixer
+    Mixed,
+    /// Directly while two are there, also if no client can tell whether it works
+    Direct,
+}
+
+impl From<MediaPath> for errand::MediaPath {
+    fn from(path: MediaPath) -> Self {
+        match path {
+            MediaPath::Automatic => errand::MediaPath::Automatic,
+            MediaPath::Mixed => errand::MediaPath::Mixed,
+            MediaPath::Direct => errand::MediaPath::Direct,
         }
     }
 }

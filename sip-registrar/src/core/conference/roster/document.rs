@@ -17,9 +17,6 @@ use crate::core::conference::{
 use crate::core::identity::Identity;
 use crate::core::registrar::Registrar;
 
-/// The way media go; another one comes with media between two.
-const MEDIA_PATH: &str = "mixer";
-
 /// The most users who have come or changed in one document. Some 40 kB: a datagram holds 64, and whoever
 /// is left out is told of in the next one.
 const MAX_NEWS: usize = 50;
@@ -68,7 +65,7 @@ impl Registrar {
                 user_count: Some(u32::try_from(count).unwrap_or(u32::MAX)),
                 active: Some(count > 0),
                 locked: Some(meeting.locked),
-                media_path: Some(MEDIA_PATH.to_owned()),
+                media_path: Some(focus.path.as_str().to_owned()),
                 since: focus.members().filter_map(|(_, member)| member.since).min().map(whole),
                 starts: meeting.schedule.map(|schedule| whole(schedule.start)),
                 ends: meeting.schedule.and_then(|schedule| schedule.end).map(whole),

@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 use sip_registrar::{
-    MeetingState, MeetingView, MemberRole, MemberState, MemberView, Schedule, Visibility,
+    MeetingState, MeetingView, MemberRole, MemberState, MemberView, PathPolicy, Schedule,
+    Visibility,
 };
 use utoipa::ToSchema;
 
@@ -41,8 +42,13 @@ pub(super) struct MeetingJson {
     has_pin: bool,
     /// The most members.
     max_members: usize,
-    /// The way media go.
+    /// The way media go now: mixer, or direct between two.
     mode: String,
+    /// Why they go this way, in words.
+    mode_why: String,
+    /// The way media may go: automatic, mixed or direct.
+    #[schema(value_type = String)]
+    media_path: PathPolicy,
     /// Those who are in it or on the way in.
     members: Vec<MemberJson>,
 }
@@ -101,6 +107,8 @@ impl From<MeetingView> for MeetingJson {
             has_pin: view.has_pin,
             max_members: view.max_members,
             mode: view.mode.to_owned(),
+            mode_why: view.mode_why.to_owned(),
+            media_path: view.media_path,
             members: view.members.into_iter().map(MemberJson::from).collect(),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Deserializer};
-use sip_registrar::{ConferenceName, MeetingWish, Pin, Schedule, Visibility};
+use sip_registrar::{ConferenceName, MeetingWish, PathPolicy, Pin, Schedule, Visibility};
 use utoipa::ToSchema;
 
 use crate::shell::http::problem::Problem;
@@ -35,6 +35,9 @@ pub(super) struct WishJson {
     schedule: Option<Option<ScheduleWish>>,
     /// Whether newcomers wait to be admitted.
     waiting_room: Option<bool>,
+    /// The way media may go: automatic, mixed or direct.
+    #[schema(value_type = Option<String>)]
+    media_path: Option<PathPolicy>,
     /// Accounts that are invited.
     invited: Option<BTreeSet<String>>,
 }
@@ -79,6 +82,7 @@ impl TryFrom<WishJson> for MeetingWish {
                 .map(|given| given.map(Schedule::try_from).transpose())
                 .transpose()?,
             waiting_room: json.waiting_room,
+            media_path: json.media_path,
             invited: json.invited,
         })
     }
