@@ -1,6 +1,7 @@
 //! `a=candidate` (RFC 8839 §5.1).
 
 use std::fmt;
+use std::net::SocketAddr;
 
 use super::TypedAttribute;
 
@@ -23,6 +24,31 @@ pub struct Candidate {
     pub kind: String,
     /// `raddr`, `rport` and extensions, verbatim.
     pub extensions: String,
+}
+
+impl Candidate {
+    /// A host candidate over UDP (RFC 8445 §5.1.1.1). `preference` tells several of one component apart, the highest
+    /// being liked best (§5.1.2.1).
+    pub fn host(address: SocketAddr, component: u16, preference: u16) -> Self {
+        let below = 256_u32.saturating_sub(u32::from(component));
+        Self {
+            foundation: format!("{}", u32::from(u16::MAX - preference) + 1),
+            component,
+            transport: "udp".to_owned(),
+            priority: (126 << 24) + (u32::from(preference) << 8) + below,
+            address: address.ip().to_string(),
+            port: address.port(),
+            kind: "host".to_owned(),
+            extensions: String::new(),
+        }
+    }
+
+    /// Where it is, if it is reached over UDP at an address and not at a name.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        let ip = self.address.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
+        let udp = self.transport.eq_ignore_ascii_case("udp");
+        udp.then_some(SocketAddr::new(ip, self.port))
+    }
 }
 
 impl TypedAttribute for Candidate {
@@ -67,6 +93,18 @@ impl fmt::Display for Candidate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// RFC 8445 §5.1.2.1
+    #[test]
+    fn the_priority_of_a_host_candidate() {
+        let host = Candidate::host("192.0.2.2:7080".parse().unwrap(), 1, u16::MAX);
+        assert_eq!(host.to_string(), "1 1 udp 2130706431 192.0.2.2 7080 typ host");
+        assert_eq!(host.socket_addr(), Some("192.0.2.2:7080".parse().unwrap()));
+        let name = Candidate::from_value("1 1 UDP 1 name.local 7080 typ host").unwrap();
+        assert_eq!(name.socket_addr(), None);
+        let tcp = Candidate::from_value("1 1 tcp 1 192.0.2.2 9 typ host tcptype active").unwrap();
+        assert_eq!(tcp.socket_addr(), None);
+    }
 
     #[test]
     fn known_answers() {

@@ -8,6 +8,7 @@ pub mod extmap;
 pub mod fingerprint;
 pub mod flag;
 pub mod fmtp;
+pub mod ice;
 pub mod label;
 pub mod mid;
 pub mod ptime;

@@ -10,6 +10,7 @@ use super::transport::{LocalTransport, direction_of, muxes, place, remote_of};
 use crate::attribute::TypedAttribute as _;
 use crate::attribute::direction::Direction;
 use crate::attribute::flag::{EXTMAP_ALLOW_MIXED, RTCP_MUX};
+use crate::attribute::ice::ICE_MISMATCH;
 use crate::attribute::label::Label;
 use crate::attribute::ptime::Ptime;
 use crate::attribute::rtcp_fb::{Feedback, RtcpFb};
@@ -295,13 +296,24 @@ impl Answer {
     }
 
     fn with_transports(&self, local: &[Option<LocalTransport>]) -> SessionDescription {
-        let lines = self.lines.iter().zip(&self.drafts).zip(local);
+        // No ICE where the offer had none (RFC 8839 §4.2.3).
+        let local: Vec<Option<LocalTransport>> = (self.lines.iter().zip(local))
+            .map(|(line, local)| {
+                let with_ice = line.accepted().is_some_and(|agreed| agreed.ice.is_some());
+                let ice = local.as_ref().and_then(|local| local.ice.clone()).filter(|_| with_ice);
+                local.clone().map(|local| LocalTransport { ice, ..local })
+            })
+            .collect();
+        let lines = self.lines.iter().zip(&self.drafts).zip(&local);
         let media = lines.map(|((line, draft), local)| {
             let mut media = draft.clone();
             if let (Some(agreed), Some(local)) = (line.accepted(), local) {
                 write_extensions(agreed, &mut media);
                 media.attributes.push_flag(agreed.direction.as_str());
                 local.write(&mut media, agreed.rtcp_mux);
+                if agreed.ice_mismatch {
+                    media.attributes.push_flag(ICE_MISMATCH);
+                }
             }
             media
         });

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::extension::Extension;
+use super::ice::{RemoteIce, Stated, stated};
 use super::transport::{RemoteTransport, remote_of};
 use crate::attribute::Attributes;
 use crate::attribute::content::Content;
@@ -56,6 +57,11 @@ pub struct NegotiatedMedia {
     pub peer_codecs: CodecSet,
     /// Where to send to.
     pub remote: RemoteTransport,
+    /// The peer's side of ICE, when it does ICE on this line and its addresses came unchanged. In what an answerer
+    /// sends back there is ICE only then.
+    pub ice: Option<RemoteIce>,
+    /// There was ICE, but not to be used: an address was changed on the way (RFC 8839 §4.2.2).
+    pub ice_mismatch: bool,
     /// Whether RTP and RTCP share a port, on both sides.
     pub rtcp_mux: bool,
     /// Feedback both sides understand. May be there with RTP/AVP too: Linphone and baresip list it.
@@ -104,6 +110,7 @@ impl NegotiatedMedia {
         agreed: Agreed,
     ) -> Self {
         let attributes = &media.attributes;
+        let Stated { ice, mismatch } = stated(peer, index);
         Self {
             profile: media.protocol.clone(),
             direction: agreed.direction,
@@ -113,6 +120,8 @@ impl NegotiatedMedia {
             rtx: agreed.rtx,
             peer_codecs: agreed.peer_codecs,
             remote: remote_of(peer, index, agreed.rtcp_mux),
+            ice,
+            ice_mismatch: mismatch,
             rtcp_mux: agreed.rtcp_mux,
             feedback: agreed.feedback,
             ptime: attributes.typed::<Ptime>().map(|ptime| ptime.0),

@@ -11,6 +11,7 @@ use crate::codec::CodecSet;
 use crate::media::MediaDescription;
 use crate::session::{Connection, Origin, SessionDescription};
 
+use super::ice::{self, LocalIce};
 use super::line::Source;
 
 /// Where we receive one m= line.
@@ -23,18 +24,20 @@ pub struct LocalTransport {
     pub rtcp: SocketAddr,
     /// The source we send with, announced by `a=ssrc`.
     pub source: Option<Source>,
+    /// Our side of ICE; an answer has it only on lines where the offer had ICE.
+    pub ice: Option<LocalIce>,
 }
 
 impl LocalTransport {
     /// RTCP on the port above RTP (RFC 3550 §11); `rtp` must not be port 65535.
     pub fn pair(rtp: SocketAddr) -> Self {
         let rtcp = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
-        Self { rtp, rtcp, source: None }
+        Self { rtp, rtcp, source: None, ice: None }
     }
 
     /// RTP and RTCP on the same port.
     pub fn single(rtp: SocketAddr) -> Self {
-        Self { rtp, rtcp: rtp, source: None }
+        Self { rtp, rtcp: rtp, source: None, ice: None }
     }
 
     /// The same with the source we send with.
@@ -54,7 +57,14 @@ impl LocalTransport {
         self
     }
 
-    /// Fills port, `c=`, `a=rtcp` and `a=ssrc` of a line. `mux_answered`: we are the answerer and
+    /// The same with our side of ICE.
+    #[must_use]
+    pub fn with_ice(mut self, ice: LocalIce) -> Self {
+        self.ice = Some(ice);
+        self
+    }
+
+    /// Fills port, `c=`, `a=rtcp`, ICE and `a=ssrc` of a line. `mux_answered`: we are the answerer and
     /// accept multiplexing, so that there is no other RTCP port to tell.
     pub(super) fn write(&self, media: &mut MediaDescription, mux_answered: bool) {
         media.port = self.rtp.port();
@@ -65,6 +75,9 @@ impl LocalTransport {
         if !follows_rtp {
             let connection = (!same_host).then(|| Connection::ip(self.rtcp.ip()));
             media.attributes.push_typed(&Rtcp { port: self.rtcp.port(), connection });
+        }
+        if let Some(ice) = &self.ice {
+            ice.write(&mut media.attributes, mux_answered);
         }
         if let Some(Source { ssrc, cname, rtx }) = &self.source {
             let repeats = CodecSet::of(media).iter().any(|codec| codec.retransmits().is_some());
@@ -86,9 +99,10 @@ impl LocalTransport {
 /// placeholder with it.
 pub(super) fn place<'a>(
     mut media: Vec<MediaDescription>,
-    mut local: impl Iterator<Item = &'a LocalTransport>,
+    mut local: impl Iterator<Item = &'a LocalTransport> + Clone,
 ) -> SessionDescription {
     let unplaced = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+    let all = local.clone();
     let address = local.next().map_or(unplaced, |local| local.rtp.ip());
     let connection = Connection::ip(address);
     for line in &mut media {
@@ -96,6 +110,7 @@ pub(super) fn place<'a>(
     }
     let mut description = SessionDescription::new(Origin::new("-", 0, 0, address));
     description.connection = Some(connection);
+    ice::write_session(&mut description.attributes, all);
     description.media = media;
     description
 }
