@@ -16,6 +16,8 @@ pub enum Datagram {
     Rtp(Outbound),
     /// A compound RTCP packet.
     Rtcp(Bytes),
+    /// A STUN message (RFC 8489).
+    Stun(Bytes),
 }
 
 impl Datagram {
@@ -23,7 +25,7 @@ impl Datagram {
     pub fn parts(&self) -> [&[u8]; 2] {
         match self {
             Self::Rtp(packet) => [packet.header.as_slice(), &packet.payload],
-            Self::Rtcp(bytes) => [bytes, &[]],
+            Self::Rtcp(bytes) | Self::Stun(bytes) => [bytes, &[]],
         }
     }
 
@@ -31,7 +33,7 @@ impl Datagram {
     pub fn to_bytes(&self) -> Bytes {
         match self {
             Self::Rtp(packet) => packet.to_bytes(),
-            Self::Rtcp(bytes) => bytes.clone(),
+            Self::Rtcp(bytes) | Self::Stun(bytes) => bytes.clone(),
         }
     }
 }

@@ -18,11 +18,14 @@ use crate::audio::prompter::Prompter;
 use crate::audio::speakers::Level;
 use crate::conference::sources::Sources;
 use crate::follow::{Follow, Followed};
+use crate::ice::Credentials;
 use crate::io::PortId;
 use crate::meter::Meter;
 use crate::output::Outbox;
 use crate::transport::{Identity, PortGrant, Transport};
 use crate::video::{SyncPoint, VideoLine};
+
+pub(crate) use agree::Terms;
 
 /// A leg inside its conference: in order of joining, never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -129,6 +132,8 @@ pub(crate) struct PendingOffer {
     pub(crate) offer: SessionDescription,
     /// Ports of lines that are new in this offer, or RTCP ports of old ones.
     pub(crate) ports: BTreeMap<usize, PortGrant>,
+    /// The credentials of ICE offered on lines that had none.
+    pub(crate) credentials: BTreeMap<usize, Credentials>,
 }
 
 impl AudioLine {

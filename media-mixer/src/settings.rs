@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::address::Addresses;
 use crate::audio::prompts::Prompts;
+use crate::ice::{Credentials, IceSecret};
+use crate::random::Random;
 
 /// The most voices one packet can name as contributing sources (RFC 3550 §5.1), so the most we mix.
 pub const MAX_VOICES: usize = 15;
@@ -25,6 +27,15 @@ pub struct Settings {
     pub opus_complexity: u8,
     /// How long a leg may send neither RTP nor RTCP until it is reported.
     pub silence: Duration,
+    /// What passwords of ICE are made from; `None`: no ICE.
+    pub ice: Option<IceSecret>,
     /// What is spoken to single legs.
     pub prompts: Prompts,
+}
+
+impl Settings {
+    /// New credentials for a line, if we do ICE.
+    pub(crate) fn ice_credentials(&self, random: &mut Random) -> Option<Credentials> {
+        self.ice.as_ref().map(|secret| Credentials::new(secret, random))
+    }
 }

@@ -6,10 +6,14 @@
 //! complete address of that first packet is then *latched*: from there we accept, to there we send. It stays locked
 //! until the signalling names another address; an offer that repeats the old one, as a session refresh or a hold does,
 //! gives nobody a second chance.
+//!
+//! With ICE there is better evidence: who is where a good check came from gets in, nobody else does, and the member
+//! itself says where to send to.
 
 use std::net::{IpAddr, SocketAddr};
 
 use crate::address::canonical;
+use crate::ice::Checked;
 
 /// What the gate thinks of a sender, before its packet is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +44,8 @@ pub struct SourceGate {
     latched: Option<(SocketAddr, Evidence)>,
     /// The peer took its address back (`c=0.0.0.0`): nothing is to be sent until it names one again.
     withdrawn: bool,
+    /// With ICE: where checks came from.
+    checked: Option<Checked>,
 }
 
 impl SourceGate {
@@ -47,7 +53,7 @@ impl SourceGate {
     /// `sip_source` is where its SIP request came from.
     pub fn new(signalled: Option<SocketAddr>, sip_source: Option<IpAddr>) -> Self {
         let (signalled, sip_source) = (signalled.map(canonical), sip_source.map(plain));
-        Self { signalled, sip_source, latched: None, withdrawn: false }
+        Self { signalled, sip_source, latched: None, withdrawn: false, checked: None }
     }
 
     /// A new offer/answer exchange. Another address than before, in the description or of the SIP request, opens the
@@ -65,9 +71,34 @@ impl SourceGate {
         }
     }
 
+    /// Whether checks decide who gets in. A gate that has seen some keeps them when the same is said again, so that a
+    /// restart interrupts nothing.
+    pub(crate) fn require_checks(&mut self, required: bool) {
+        match (&self.checked, required) {
+            (None, true) => self.checked = Some(Checked::default()),
+            (Some(_), false) => self.checked = None,
+            _ => {}
+        }
+    }
+
+    /// A good check came from there.
+    pub(crate) fn checked(&mut self, from: SocketAddr, nominated: bool) {
+        if let Some(checked) = &mut self.checked {
+            checked.insert(canonical(from), nominated);
+        }
+    }
+
+    /// Whether a good check came from there.
+    pub(crate) fn is_checked(&self, from: SocketAddr) -> bool {
+        self.checked.as_ref().is_some_and(|checked| checked.contains(canonical(from)))
+    }
+
     /// What it thinks of a sender.
     pub fn standing(&self, from: SocketAddr) -> Standing {
         let from = canonical(from);
+        if let Some(checked) = &self.checked {
+            return if checked.contains(from) { Standing::Latched } else { Standing::Stranger };
+        }
         match self.latched {
             Some((latched, _)) if latched == from => Standing::Latched,
             Some((_, Evidence::Media)) => Standing::Stranger,
@@ -79,6 +110,9 @@ impl SourceGate {
     /// A proper packet came from this sender: a candidate is latched. Returns whether it is accepted.
     pub fn admit(&mut self, from: SocketAddr, evidence: Evidence) -> bool {
         let from = canonical(from);
+        if self.checked.is_some() {
+            return self.is_checked(from);
+        }
         match (self.standing(from), self.latched) {
             (Standing::Latched, Some((_, Evidence::Media))) => true,
             (Standing::Latched, _) | (Standing::Candidate, None) => {
@@ -97,8 +131,11 @@ impl SourceGate {
         self.signalled.is_some_and(|signalled| signalled.ip() == ip) || self.sip_source == Some(ip)
     }
 
-    /// Where to send: the latched sender, before that the signalled address; nowhere while the peer has no address.
+    /// Where to send: with ICE what the member chose; else the latched sender, before that the signalled address; nowhere while the peer has no address.
     pub fn destination(&self) -> Option<SocketAddr> {
+        if let Some(checked) = &self.checked {
+            return checked.destination();
+        }
         if self.withdrawn {
             return None;
         }
@@ -117,7 +154,10 @@ impl SourceGate {
 
     /// Who is latched.
     pub fn latched(&self) -> Option<SocketAddr> {
-        self.latched.map(|(from, _)| from)
+        match &self.checked {
+            Some(checked) => checked.nominated(),
+            None => self.latched.map(|(from, _)| from),
+        }
     }
 }
 

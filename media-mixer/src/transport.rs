@@ -1,5 +1,8 @@
 //! One m-line's way to and from its member: ports, gates, RTP session, counters.
 
+pub(crate) mod check;
+mod streams;
+
 use std::net::{IpAddr, SocketAddr};
 use std::time::Instant;
 
@@ -11,7 +14,9 @@ use rtp_session::{
 use sdp::negotiate::NegotiatedMedia;
 use sdp::{Direction, MediaKind, Protocol};
 
+use self::streams::{agree_on_streams, payload_types};
 use crate::address::{Family, canonical};
+use crate::ice::{Credentials, LiteAgent};
 use crate::io::{Datagram, PortId, Transmit};
 use crate::ledger::{Ledger, Oddity};
 use crate::output::Outbox;
@@ -87,6 +92,8 @@ pub enum Incoming {
     /// The member is there, more it does not say: a keep-alive in any of the forms of RFC 6263 §4 (an empty datagram,
     /// STUN, an unknown payload type), or something damaged.
     Life,
+    /// A connectivity check (RFC 8445 §7.3), with what is to be sent back.
+    Check(Bytes),
     /// Nothing to act on.
     Nothing,
 }
@@ -99,6 +106,8 @@ pub struct Transport {
     direction: Direction,
     rtp_gate: SourceGate,
     rtcp_gate: SourceGate,
+    /// When the member does ICE.
+    ice: Option<LiteAgent>,
     session: RtpSession,
     ssrc: Ssrc,
     /// Our SSRC for packets sent again.
@@ -113,38 +122,6 @@ pub struct Transport {
     awaited_since: Option<Instant>,
     /// Nothing is sent: the member's media go another way.
     parked: bool,
-}
-
-/// The payload types that may come in on a line, with their clock rates.
-fn payload_types(media: &NegotiatedMedia) -> Vec<(PayloadType, u32)> {
-    let mut types: Vec<(PayloadType, u32)> = media
-        .receive
-        .iter()
-        .filter_map(|codec| Some((PayloadType::new(codec.payload_type)?, codec.clock_rate)))
-        .collect();
-    // Comfort noise needs no agreement to be harmless (RFC 3389 §4: its payload type is static).
-    if media.codec.clock_rate == 8_000 && media.receive.by_payload_type(13).is_none() {
-        types.push((PayloadType::COMFORT_NOISE, 8_000));
-    }
-    types
-}
-
-/// Tells the session what the streams of the member are for. Returns how it sends packets again.
-fn agree_on_streams(session: &mut RtpSession, media: &NegotiatedMedia) -> Option<RtxPair> {
-    let auxiliary = media.receive.iter().filter(|codec| codec.is_auxiliary());
-    let auxiliary = auxiliary.filter_map(|codec| PayloadType::new(codec.payload_type));
-    session.set_auxiliary_types(auxiliary.chain([PayloadType::COMFORT_NOISE]).collect());
-    let repairs = media.rtx.and_then(|rtx| {
-        let apt = media.receive.matching(&media.codec)?.payload_type;
-        Some(RtxPair { rtx: PayloadType::new(rtx.receive)?, apt: PayloadType::new(apt)? })
-    });
-    session.set_rtx(repairs.into_iter().collect());
-    for source in &media.sources {
-        if let Some(rtx) = source.rtx {
-            session.associate_rtx(Ssrc(rtx), Ssrc(source.ssrc));
-        }
-    }
-    repairs
 }
 
 impl Transport {
@@ -181,6 +158,7 @@ impl Transport {
             direction: media.direction,
             rtp_gate: SourceGate::new(ports.reaches(media.remote.rtp), sip_source),
             rtcp_gate: SourceGate::new(ports.reaches(media.remote.rtcp), sip_source),
+            ice: None,
             session,
             ssrc,
             rtx_ssrc: None,
@@ -211,6 +189,7 @@ impl Transport {
         media: &NegotiatedMedia,
         sip_source: Option<IpAddr>,
         rtcp_port: Option<PortId>,
+        credentials: Option<Credentials>,
     ) -> Option<PortId> {
         let rtp = self.ports.reaches(media.remote.rtp);
         let rtcp = self.ports.reaches(media.remote.rtcp);
@@ -224,6 +203,7 @@ impl Transport {
         };
         self.rtp_gate.renegotiated(rtp, sip_source);
         self.rtcp_gate.renegotiated(rtcp, sip_source);
+        self.agree_on_ice(media, credentials);
         self.receives = payload_types(media);
         self.session.set_payload_types(self.receives.clone());
         self.repairs = agree_on_streams(&mut self.session, media);
@@ -290,6 +270,15 @@ impl Transport {
         bytes: &Bytes,
         rtcp_port: bool,
     ) -> Incoming {
+        let kind = classify(bytes);
+        if kind == PacketKind::Stun
+            && let Some(incoming) = self.handle_check(from, bytes, rtcp_port)
+        {
+            if !matches!(incoming, Incoming::Nothing) {
+                self.ledger.last_life = Some(now);
+            }
+            return incoming;
+        }
         let gate = if rtcp_port { &self.rtcp_gate } else { &self.rtp_gate };
         let standing = gate.standing(from);
         if standing == Standing::Stranger {
@@ -297,7 +286,7 @@ impl Transport {
             return Incoming::Nothing;
         }
         self.ledger.last_life = Some(now);
-        match classify(bytes) {
+        match kind {
             PacketKind::Rtp if !rtcp_port => self.handle_rtp(now, from, bytes),
             PacketKind::Rtcp if rtcp_port || self.mux => {
                 self.handle_rtcp(now, from, standing, bytes, rtcp_port)

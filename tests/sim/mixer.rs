@@ -79,6 +79,7 @@ impl Mixer {
             voices: 8,
             opus_bitrate: 32_000,
             opus_complexity: 0,
+            ice: None,
             prompts: Prompts::built_in(),
             silence: secs(60),
         };

@@ -11,7 +11,8 @@ use sdp::{Direction, MediaKind};
 use super::sources::Sources;
 use super::{Conference, NewLeg, PortUse};
 use crate::join::{self, Change, Plan, Reach};
-use crate::leg::{Leg, LegId, PendingOffer};
+use crate::leg::{Leg, LegId, PendingOffer, Terms};
+use crate::transport::check::with_ice;
 use crate::transport::{Identity, PortGrant};
 use crate::video::LineId;
 
@@ -150,9 +151,10 @@ impl Conference {
         };
         let answer = join::parse(answer)?;
         let lines = negotiate::accept(&pending.offer, &answer).map_err(join::no_common_media)?;
-        let ports = pending.ports.clone();
+        let (ports, offered) = (pending.ports.clone(), pending.credentials.clone());
         let leg = self.legs.get_mut(&id).ok_or(MixerError::NotFound)?;
-        leg.agree(now, &lines, &ports, &self.settings, &mut self.random, &mut self.out)?;
+        let terms = Terms { ports: &ports, offered: &offered };
+        leg.agree(now, &lines, terms, &self.settings, &mut self.random, &mut self.out)?;
         leg.sources.changed = true;
         leg.drop_offer(&mut self.out);
         self.rewire(now);
@@ -215,7 +217,8 @@ impl Conference {
                 ports.entry(*index).or_insert(*grant);
             }
         }
-        leg.agree(now, answer.lines(), &ports, &self.settings, &mut self.random, &mut self.out)?;
+        let terms = Terms { ports: &ports, offered: &BTreeMap::new() };
+        leg.agree(now, answer.lines(), terms, &self.settings, &mut self.random, &mut self.out)?;
         leg.sources.changed = true;
         // That offer is void now: both sides offered, and theirs was taken.
         leg.drop_offer(&mut self.out);
@@ -227,6 +230,7 @@ impl Conference {
             };
             let ports = live.transport.ports();
             let local = join::local_transport(ports.family, ports.number, settings);
+            let local = with_ice(local, live.transport.ice_credentials());
             match live.transport.rtx_ssrc() {
                 // Who takes packets again in a stream of their own wants to know which stream that is (RFC 4588 §8.8).
                 Some(rtx) => local
@@ -249,6 +253,7 @@ impl Conference {
         // An offer that was never answered is replaced, and its ports are used again.
         ports.extend(leg.pending.take().into_iter().flat_map(|void| void.ports));
         let mut lines = join::lines_again(leg, &self.settings);
+        let mut credentials = BTreeMap::new();
         for kind in kinds {
             let unbound = (self.settings.addresses.family_for(leg.sip_source), 0);
             let granted = ports.get(&lines.len());
@@ -256,10 +261,19 @@ impl Conference {
             let local = join::local_transport(family, number, &self.settings);
             lines.push(OfferLine::new(kind.clone(), Direction::SendRecv, local));
         }
+        for (index, line) in lines.iter_mut().enumerate() {
+            let used = leg.line(index).and_then(|line| line.transport.ice_credentials().cloned());
+            let Some(used) = used.or_else(|| self.settings.ice_credentials(&mut self.random))
+            else {
+                continue;
+            };
+            line.local = line.local.take().map(|local| with_ice(local, Some(&used)));
+            credentials.insert(index, used);
+        }
         join::label_offer(&mut lines);
         let offer = negotiate::offer(&lines, &self.capabilities);
         let text = offer.to_string();
-        leg.pending = Some(PendingOffer { offer, ports });
+        leg.pending = Some(PendingOffer { offer, ports, credentials });
         Ok(text)
     }
 

@@ -18,7 +18,7 @@ use rtp_session::NtpClock;
 use sdp::negotiate::Capabilities;
 
 use crate::audio::mixer::AudioMixer;
-use crate::io::PortId;
+use crate::io::{Datagram, PortId, Transmit};
 use crate::join;
 use crate::leg::{Leg, LegId, LegLine, Medium};
 use crate::output::{Event, Outbox, Output};
@@ -131,6 +131,7 @@ impl Conference {
 
     /// A datagram came in on a port at the moment `now`.
     pub fn handle_datagram(&mut self, now: Instant, at: PortId, from: SocketAddr, bytes: &Bytes) {
+        let port = at;
         let Some(&Some(PortUse { line: at, rtcp })) = self.ports.get(at.0 as usize) else { return };
         let Some(leg) = self.legs.get_mut(&at.leg) else { return };
         let Some(line) = leg.line_mut(at.line) else { return };
@@ -143,6 +144,10 @@ impl Conference {
         match incoming {
             Incoming::Nothing => return,
             Incoming::Life => {}
+            Incoming::Check(response) => {
+                let datagram = Datagram::Stun(response);
+                self.out.transmit(Transmit { from: port, to: from, datagram });
+            }
             Incoming::Rtcp(events) => {
                 line.reported(&events);
                 if let Medium::Audio(audio) = &mut line.medium {

@@ -18,6 +18,7 @@ use crate::audio::keys::Keys;
 use crate::audio::outlet::{AudioOutlet, Coding, packet_time};
 use crate::audio::speakers::Level;
 use crate::follow::Follow;
+use crate::ice::Credentials;
 use crate::meter::Meter;
 use crate::output::Outbox;
 use crate::random::Random;
@@ -26,6 +27,15 @@ use crate::transport::{PortGrant, Transport};
 use crate::video::slot::Slot;
 use crate::video::source::VideoSource;
 use crate::video::{VideoLine, VideoWishes};
+
+/// What lines are given of us.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// For new lines, and RTCP ports of old ones.
+    pub(crate) ports: &'a BTreeMap<usize, PortGrant>,
+    /// The credentials of ICE in our offer; empty when the offer was the member's.
+    pub(crate) offered: &'a BTreeMap<usize, Credentials>,
+}
 
 impl Leg {
     /// Takes over what was agreed on. New lines get their port out of `ports`. All that can fail is done before
@@ -37,11 +47,12 @@ impl Leg {
         &mut self,
         now: Instant,
         agreed: &[NegotiatedLine],
-        ports: &BTreeMap<usize, PortGrant>,
+        terms: Terms<'_>,
         settings: &Settings,
         random: &mut Random,
         out: &mut Outbox,
     ) -> Result<(), MixerError> {
+        let Terms { ports, offered } = terms;
         let mut made = Vec::with_capacity(agreed.len());
         for line in agreed {
             made.push(self.prepare(line, ports, settings)?);
@@ -64,15 +75,20 @@ impl Leg {
                 ended.close(now, out);
             }
             let Some(media) = line.accepted() else { continue };
+            let credentials = match offered.get(&line.index) {
+                Some(offered) => Some(offered.clone()),
+                None => settings.ice_credentials(random),
+            };
             slot.live = match reused {
                 Some(old) => {
-                    let agreed = Agreed { now, media, sip_source, granted, audio };
+                    let agreed = Agreed { now, media, sip_source, granted, credentials, audio };
                     Some(old.agree_again(agreed, random, out))
                 }
                 None => granted.and_then(|granted| {
                     let seed = random.next_u64();
                     let transport =
-                        Transport::new(now, &line.kind, media, granted, sip_source, identity, seed);
+                        Transport::new(now, &line.kind, media, granted, sip_source, identity, seed)
+                            .with_ice(media, credentials);
                     Line::new(transport, media, audio, random)
                 }),
             };
@@ -176,6 +192,7 @@ struct Agreed<'a> {
     media: &'a NegotiatedMedia,
     sip_source: Option<IpAddr>,
     granted: Option<PortGrant>,
+    credentials: Option<Credentials>,
     audio: Option<PreparedAudio>,
 }
 
@@ -217,9 +234,10 @@ impl Line {
     }
 
     fn agree_again(mut self, agreed: Agreed<'_>, random: &mut Random, out: &mut Outbox) -> Self {
-        let Agreed { now, media, sip_source, granted, audio } = agreed;
+        let Agreed { now, media, sip_source, granted, credentials, audio } = agreed;
         let rtcp = granted.and_then(|granted| granted.rtcp);
-        if let Some(unused) = self.transport.renegotiated(now, media, sip_source, rtcp) {
+        if let Some(unused) = self.transport.renegotiated(now, media, sip_source, rtcp, credentials)
+        {
             out.release(unused);
         }
         let ssrc = self.transport.ssrc();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use media_mixer::{Addresses, MAX_VOICES, Settings};
+use media_mixer::{Addresses, IceSecret, MAX_VOICES, Settings};
 use serde::Deserialize;
 
 use super::addresses::AddressList;
@@ -49,8 +49,17 @@ pub(crate) struct Media {
     pub(crate) ports: PortRange,
     pub(crate) quarantine: u64,
     pub(crate) silence: u64,
+    pub(crate) ice: IceMode,
     pub(crate) threads: usize,
     pub(crate) realtime: bool,
+}
+
+/// What we do of ICE (RFC 8445).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum IceMode {
+    Lite,
+    Off,
 }
 
 /// `[conference]`
@@ -119,6 +128,7 @@ impl Default for Media {
             ports: PortRange { first: 20_000, last: 29_999 },
             quarantine: 30,
             silence: 60,
+            ice: IceMode::Lite,
             threads: 0,
             realtime: true,
         }
@@ -189,6 +199,7 @@ impl Config {
             opus_bitrate: self.audio.opus_bitrate,
             opus_complexity: self.audio.opus_complexity,
             silence: Duration::from_secs(self.media.silence),
+            ice: (self.media.ice == IceMode::Lite).then(|| IceSecret::new(rand::random())),
             prompts: prompts::load(&self.audio.prompts)?,
         })
     }
@@ -219,7 +230,7 @@ mod tests {
             }
         }
         // Each field of each section once: the default printed by serde would not hold comments.
-        assert_eq!(keys, 2 + 1 + 7 + 4 + 3);
+        assert_eq!(keys, 2 + 1 + 8 + 4 + 3);
     }
 
     #[test]
@@ -247,6 +258,7 @@ mod tests {
             ("[media]\nports = \"20001-20002\"", "ports"),
             ("[media]\nports = \"all\"", "ports"),
             ("[media]\nsilence = 1", "media.silence"),
+            ("[media]\nice = \"full\"", "ice"),
             ("[conference]\nvoices = 16", "conference.voices"),
             ("[conference]\nmax_members = 0", "conference.max_members"),
             ("[audio]\nopus_bitrate = 1", "audio.opus_bitrate"),

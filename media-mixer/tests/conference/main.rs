@@ -6,6 +6,7 @@ mod audio;
 mod doctor;
 mod families;
 mod hostile;
+mod ice;
 mod joining;
 mod keys;
 mod labels;

@@ -93,6 +93,8 @@ pub(crate) struct Phone {
     pub(crate) got: Vec<Got>,
     pub(crate) csrcs: BTreeSet<u32>,
     pub(crate) reports: Vec<(u16, Rtcp)>,
+    /// STUN messages: from which port of the mixer, to which of ours.
+    pub(crate) stun: Vec<(u16, SocketAddr, Bytes)>,
 }
 
 /// Of the tones: low enough that seven of them together are not clipped.
@@ -157,6 +159,7 @@ impl Phone {
             got: Vec::new(),
             csrcs: BTreeSet::new(),
             reports: Vec::new(),
+            stun: Vec::new(),
         }
     }
 
@@ -365,6 +368,7 @@ impl Phone {
                     self.reports.push((line, packet));
                 }
             }
+            Datagram::Stun(_) => self.stun.push((line, to, bytes)),
             Datagram::Rtp(_) => {
                 let packet = RtpPacket::parse(bytes).unwrap();
                 self.csrcs.extend(packet.csrcs().map(|csrc| csrc.0));

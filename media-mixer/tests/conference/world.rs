@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use media_mixer::{
-    Addresses, Conference, Datagram, Event, NewLeg, Output, Plan, PortGrant, PortId, PortNeed,
-    Prompts, Settings, TICK,
+    Addresses, Conference, Datagram, Event, IceSecret, NewLeg, Output, Plan, PortGrant, PortId,
+    PortNeed, Prompts, Settings, TICK,
 };
 use mixer_control::MixerError;
 use rtp_session::NtpClock;
@@ -22,6 +22,7 @@ pub(crate) fn settings() -> Settings {
         voices: 15,
         opus_bitrate: 32_000,
         opus_complexity: 0,
+        ice: Some(IceSecret::new([7; 32])),
         prompts: Prompts::built_in(),
         silence: Duration::from_secs(60),
     }
