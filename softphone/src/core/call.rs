@@ -1,5 +1,7 @@
 //! The description side of a call: what we offer, what we answer, what is in force.
 
+pub mod ice;
+
 use std::net::IpAddr;
 
 use rtp_session::LevelIds;
@@ -8,6 +10,8 @@ use sdp::negotiate::{
 };
 use sdp::{DialogSdp, Direction, MediaKind, Protocol, SessionDescription};
 use thiserror::Error;
+
+use self::ice::{IceConfig, IceTerms, Sides};
 
 /// For how long a packet of our picture can be sent again, in milliseconds: as long as it is kept.
 const RTX_TIME: u32 = 1000;
@@ -45,6 +49,7 @@ pub struct Call {
     /// Our offer that waits for its answer.
     pending: Option<SessionDescription>,
     lines: Vec<NegotiatedLine>,
+    ice: Option<Sides>,
 }
 
 impl Call {
@@ -59,11 +64,29 @@ impl Call {
             camera,
             pending: None,
             lines: Vec::new(),
+            ice: None,
         }
+    }
+
+    /// The same with ICE on every line that has candidates.
+    #[must_use]
+    pub fn with_ice(mut self, config: IceConfig) -> Self {
+        self.ice = Some(Sides::new(config));
+        self
     }
 
     /// Our offer, the first one or one that changes the running call.
     pub fn offer(&mut self) -> String {
+        self.offer_with(false)
+    }
+
+    /// Our offer in answer to a re-INVITE without one. ICE begins anew, for the answer may be of somebody else (RFC 8839
+    /// §7.5).
+    pub fn offer_anew(&mut self) -> String {
+        self.offer_with(true)
+    }
+
+    fn offer_with(&mut self, restart: bool) -> String {
         let audio = (MediaKind::Audio, Direction::SendRecv, self.ports.audio.clone());
         let video = self
             .ports
@@ -75,9 +98,15 @@ impl Call {
         let lines: Vec<OfferLine> = ours
             .into_iter()
             .enumerate()
-            .map(|(index, (kind, direction, local))| match self.lines.get(index) {
-                Some(line) => OfferLine::again(line, Some(local)).with_direction(direction),
-                None => new_line(kind, direction, local),
+            .map(|(index, (kind, direction, local))| {
+                let local = match &mut self.ice {
+                    Some(ice) => ice.offer(index, local, restart),
+                    None => local,
+                };
+                match self.lines.get(index) {
+                    Some(line) => OfferLine::again(line, Some(local)).with_direction(direction),
+                    None => new_line(kind, direction, local),
+                }
             })
             .collect();
         let description = self.sdp.fit(&offer(&lines, &self.capabilities));
@@ -98,12 +127,18 @@ impl Call {
         let answer = parse(text)?;
         let ours = self.pending.take().ok_or(DescriptionError::Unexpected)?;
         self.lines = accept(&ours, &answer).map_err(DescriptionError::Rejected)?;
+        if let Some(ice) = &mut self.ice {
+            ice.answered(&self.lines);
+        }
         Ok(&self.lines)
     }
 
     /// Our offer came to nothing: what was in force stays (RFC 3261 §14.1).
     pub fn withdraw(&mut self) {
         self.pending = None;
+        if let Some(ice) = &mut self.ice {
+            ice.withdraw();
+        }
     }
 
     /// The peer's offer; returns our answer.
@@ -125,9 +160,16 @@ impl Call {
                 _ => {}
             }
         }
+        if let Some(ice) = &mut self.ice {
+            ice.answer(planned.lines());
+        }
         // lines without a port of their own have just been refused
         let description = planned.describe(|line| {
-            self.port(line.index, &line.kind).unwrap_or(&self.ports.audio).clone()
+            let local = self.port(line.index, &line.kind).unwrap_or(&self.ports.audio).clone();
+            match &self.ice {
+                Some(ice) => ice.in_answer(line.index, local),
+                None => local,
+            }
         });
         self.lines = planned.lines().to_vec();
         self.pending = None;
@@ -154,6 +196,13 @@ impl Call {
     #[must_use]
     pub fn lines(&self) -> &[NegotiatedLine] {
         &self.lines
+    }
+
+    /// What is in force about ICE, by m= line; empty when we do none.
+    #[must_use]
+    pub fn ice(&self) -> Vec<Option<IceTerms>> {
+        let Some(ice) = &self.ice else { return Vec::new() };
+        (0..self.lines.len()).map(|line| ice.terms(line).cloned()).collect()
     }
 
     /// Codec of the first accepted line of a kind, as `name/rate[/channels]`.

@@ -23,6 +23,7 @@ use sip_stack::token::Tokens;
 
 use self::incoming::Ringing;
 use super::call::Call;
+use super::call::ice::IceTerms;
 use super::chat::{Chat, ChatLine, LineId};
 use super::errand::SECRET;
 use super::liveness::{Liveness, Verdict};
@@ -414,6 +415,12 @@ impl Phone {
     #[must_use]
     pub fn peer_is_focus(&self) -> bool {
         self.focus
+    }
+
+    /// What is in force about ICE, by m= line; empty when we do none.
+    #[must_use]
+    pub fn ice(&self) -> Vec<Option<IceTerms>> {
+        self.call.ice()
     }
 
     /// Codec of the first accepted line of a kind, once agreed.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::outcome::Outcome;
 use super::participants::{Participant, Participants};
 use super::roster::{Person, Roster};
+use crate::media::ice::CandidateKind;
 
 /// Version of the format; it grows when a field changes its meaning or goes.
 pub const FORMAT: u32 = 1;
@@ -22,10 +23,31 @@ pub struct Report {
     pub audio: AudioReport,
     /// Our video stream out and every slot in.
     pub video: VideoReport,
+    /// The ways of the lines that do ICE, in order.
+    pub ice: Vec<IceReport>,
     /// Everybody else, those who left before the end too.
     pub participants: Vec<ParticipantReport>,
     /// The conference as its focus told it last; `None` if nobody told.
     pub conference: Option<ConferenceReport>,
+}
+
+/// The way of one line's media (RFC 8445).
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct IceReport {
+    /// Index of the m= line: 0 is the audio line, 1 that of video slot 0.
+    pub line: usize,
+    /// Where the peer is; null while nothing is chosen, as are the kinds.
+    pub remote: Option<String>,
+    /// What that is: `host`, `srflx`, `prflx` or `relay`.
+    pub remote_kind: Option<CandidateKind>,
+    /// What we are, seen from there.
+    pub local_kind: Option<CandidateKind>,
+    /// We choose the way.
+    pub controlling: bool,
+    /// Nobody answers checks any more (RFC 7675).
+    pub consent_lost: bool,
+    /// How long the last check and its answer took.
+    pub rtt_ms: Option<f64>,
 }
 
 /// A conference as its focus told it (RFC 4575).

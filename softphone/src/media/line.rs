@@ -28,6 +28,8 @@ pub struct Datagram {
     pub from: Channel,
     /// Where to.
     pub to: SocketAddr,
+    /// By way of our relay (RFC 8656), not straight.
+    pub relayed: bool,
     /// Header and payload.
     pub bytes: Bytes,
 }
@@ -45,6 +47,17 @@ pub struct Path {
     mux: bool,
     sip_host: Option<IpAddr>,
     latched: [bool; 2],
+    /// With ICE, which knows better, for RTP and RTCP.
+    routes: [Option<Route>; 2],
+}
+
+/// Where ICE sends to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Nowhere, when consent is lost.
+    pub to: Option<SocketAddr>,
+    /// By way of our relay.
+    pub relayed: bool,
 }
 
 impl Path {
@@ -52,7 +65,19 @@ impl Path {
     #[must_use]
     pub fn new(line: usize, media: &NegotiatedMedia, sip_host: Option<IpAddr>) -> Self {
         let (rtp, rtcp) = (media.remote.rtp, media.remote.rtcp);
-        Self { line, rtp, rtcp, mux: media.rtcp_mux, sip_host, latched: [false; 2] }
+        let (mux, latched, routes) = (media.rtcp_mux, [false; 2], [None; 2]);
+        Self { line, rtp, rtcp, mux, sip_host, latched, routes }
+    }
+
+    /// Where the description says that the peer is, or where its packets came from since.
+    #[must_use]
+    pub fn signalled(&self) -> (Option<SocketAddr>, Option<SocketAddr>) {
+        (self.rtp, self.rtcp)
+    }
+
+    /// ICE knows where to send RTP and RTCP to; without, nothing is changed.
+    pub fn set_routes(&mut self, rtp: Option<Route>, rtcp: Option<Route>) {
+        self.routes = [rtp, rtcp];
     }
 
     /// Whether a datagram from there may belong to the line.
@@ -66,6 +91,9 @@ impl Path {
     /// A good packet came from there.
     pub fn heard(&mut self, channel: Channel, from: SocketAddr) {
         let rtp = channel == Channel::Rtp;
+        if self.routes[usize::from(!rtp)].is_some() {
+            return;
+        }
         let [first, second] = &mut self.latched;
         let (address, latched) =
             if rtp { (&mut self.rtp, first) } else { (&mut self.rtcp, second) };
@@ -81,15 +109,24 @@ impl Path {
     /// A media packet, if there is somewhere to send it.
     #[must_use]
     pub fn rtp(&self, packet: &Outbound) -> Option<Datagram> {
-        let to = self.rtp?;
-        Some(Datagram { line: self.line, from: Channel::Rtp, to, bytes: packet.to_bytes() })
+        let (to, relayed) = self.way(0, self.rtp)?;
+        let bytes = packet.to_bytes();
+        Some(Datagram { line: self.line, from: Channel::Rtp, to, relayed, bytes })
     }
 
     /// A control packet, if there is somewhere to send it.
     #[must_use]
     pub fn rtcp(&self, bytes: Bytes) -> Option<Datagram> {
         let from = if self.mux { Channel::Rtp } else { Channel::Rtcp };
-        Some(Datagram { line: self.line, from, to: self.rtcp?, bytes })
+        let (to, relayed) = self.way(1, self.rtcp)?;
+        Some(Datagram { line: self.line, from, to, relayed, bytes })
+    }
+
+    fn way(&self, at: usize, plain: Option<SocketAddr>) -> Option<(SocketAddr, bool)> {
+        match self.routes.get(at).copied().flatten() {
+            Some(route) => Some((route.to?, route.relayed)),
+            None => Some((plain?, false)),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod audio_line;
 pub mod estimate;
+pub mod ice;
 pub mod key_frames;
 pub mod keypad;
 pub mod line;

@@ -1,5 +1,7 @@
 //! The media of one call as one value: every line, who is there, which tile shows whom.
 
+mod ice;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -11,7 +13,9 @@ use rtp_session::{NtpClock, PacketKind, RtpPacket, SessionConfig, Ssrc, classify
 use sdp::MediaKind;
 use sdp::negotiate::{NegotiatedLine, NegotiatedMedia};
 
+use self::ice::{LineIce, Sorted};
 use super::audio_line::{AudioFrame, AudioLine, AudioSending, Heard};
+use super::ice::IceEvent;
 use super::line::{Channel, Datagram, News, Path};
 use super::video_line::{Picture, VideoLine};
 use crate::core::participants::Participants;
@@ -100,6 +104,11 @@ pub struct MediaSession {
     outputs: VecDeque<Output>,
     last_heard: Instant,
     order: Option<Order>,
+    ice: Vec<LineIce>,
+    ice_events: VecDeque<IceEvent>,
+    relay_deadline: Option<Instant>,
+    /// The last moment we were told of.
+    now: Instant,
 }
 
 impl MediaSession {
@@ -114,6 +123,10 @@ impl MediaSession {
             outputs: VecDeque::new(),
             last_heard: now,
             order: None,
+            ice: Vec::new(),
+            ice_events: VecDeque::new(),
+            relay_deadline: None,
+            now,
             config,
         }
     }
@@ -138,6 +151,9 @@ impl MediaSession {
                 Some(Line::Video { line, .. }) => line.apply(index, media),
                 None => *place = make(now, negotiated, media, this_slot, config, sip_host),
             }
+        }
+        for negotiated in agreed {
+            self.apply_ice(now, negotiated.index, negotiated.accepted());
         }
         let own = self.lines.iter().flatten().map(|line| match line {
             Line::Audio(line) => line.ssrc().0,
@@ -175,7 +191,31 @@ impl MediaSession {
         from: SocketAddr,
         bytes: Bytes,
     ) {
-        if !self.path(index).is_some_and(|path| path.accepts(from)) {
+        self.receive(now, index, channel, from, bytes, false);
+        while let Some((from, bytes)) = self.poll_relayed(index) {
+            self.receive(now, index, Channel::Rtp, from, bytes, true);
+        }
+        self.drain(now);
+    }
+
+    fn receive(
+        &mut self,
+        now: Instant,
+        index: usize,
+        channel: Channel,
+        from: SocketAddr,
+        bytes: Bytes,
+        relayed: bool,
+    ) {
+        let accepted = match self.sort_out(now, index, channel, from, &bytes, relayed) {
+            Sorted::Plain => self.path(index).is_some_and(|path| path.accepts(from)),
+            Sorted::Media => true,
+            Sorted::Relayed | Sorted::Done => {
+                self.drain_ice(now, index);
+                false
+            }
+        };
+        if !accepted {
             return;
         }
         let counted = match classify(&bytes) {
@@ -189,14 +229,10 @@ impl MediaSession {
                 path.heard(channel, from);
             }
         }
-        self.drain(now);
     }
 
     fn path(&mut self, index: usize) -> Option<&mut Path> {
-        match self.lines.get_mut(index)?.as_mut()? {
-            Line::Audio(line) => Some(line.path()),
-            Line::Video { line, .. } => Some(line.path()),
-        }
+        path_of(&mut self.lines, index)
     }
 
     /// Returns whether the packet counts.
@@ -311,6 +347,8 @@ impl MediaSession {
     }
 
     fn drain(&mut self, now: Instant) {
+        self.now = now;
+        self.ice_timeout(now);
         for line in self.lines.iter_mut().flatten() {
             match line {
                 Line::Audio(line) => {
@@ -348,7 +386,18 @@ impl MediaSession {
 
     /// The next thing to do. Call until `None` after every call of another verb.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        while let Some(output) = self.outputs.pop_front() {
+            match output {
+                Output::Send(datagram) => {
+                    if let Some(datagram) = self.relay_instead(datagram) {
+                        return Some(Output::Send(datagram));
+                    }
+                }
+                other => return Some(other),
+            }
+        }
+        self.note_relay_deadline();
+        None
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) wants to be called.
@@ -358,7 +407,7 @@ impl MediaSession {
             Line::Audio(line) => line.poll_timeout(),
             Line::Video { line, .. } => line.poll_timeout(),
         });
-        lines.min()
+        lines.chain(self.ice_deadline()).min()
     }
 
     /// Says good-bye on every line (RFC 3550 §6.6).
@@ -370,6 +419,18 @@ impl MediaSession {
             };
             self.outputs.extend(datagram.map(Output::Send));
         }
+        let waiting = std::mem::take(&mut self.outputs);
+        for output in waiting {
+            // before the relay is told that it is not needed any more
+            match output {
+                Output::Send(datagram) => {
+                    let direct = self.relay_instead(datagram);
+                    self.outputs.extend(direct.map(Output::Send));
+                }
+                other => self.outputs.push_back(other),
+            }
+        }
+        self.close_relays(now);
     }
 
     /// How our voice is to be sent; none without an audio line.
@@ -444,6 +505,7 @@ impl MediaSession {
             video.slots.push(line.slot_report(*slot));
         }
         report.video = video;
+        report.ice = self.ice_report();
         report.participants = report::participants(&self.participants, self.started, now);
     }
 
@@ -451,6 +513,13 @@ impl MediaSession {
     #[must_use]
     pub fn audio_codec(&self) -> Option<AudioCodec> {
         self.audio_sending().map(|sending| sending.codec)
+    }
+}
+
+fn path_of(lines: &mut [Option<Line>], index: usize) -> Option<&mut Path> {
+    match lines.get_mut(index)?.as_mut()? {
+        Line::Audio(line) => Some(line.path()),
+        Line::Video { line, .. } => Some(line.path()),
     }
 }
 

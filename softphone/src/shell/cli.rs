@@ -1,5 +1,6 @@
 //! The command line.
 
+mod ice;
 mod meeting;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use self::ice::{IceArgs, IceMode};
 pub use self::meeting::{AtMeeting, AtPerson, Create, List, Mute, SetRole};
 
 const EXAMPLES: &str = "\
@@ -142,6 +144,10 @@ pub struct Join {
     /// Who we are.
     #[command(flatten)]
     pub who: Who,
+
+    /// How media gets through NATs.
+    #[command(flatten)]
+    pub ice: IceArgs,
 
     /// Register here before calling, and go through it: sip:HOST[:PORT][;transport=tcp]
     #[arg(long, requires = "user")]
@@ -299,6 +305,7 @@ impl Join {
         Join {
             uri,
             who,
+            ice: IceArgs::default(),
             registrar: None,
             mic: DEFAULT.to_owned(),
             camera: DEFAULT.to_owned(),

@@ -14,6 +14,7 @@ use sip_stack::auth::Credentials;
 use sip_stack::message::Uri;
 use sip_stack::token::Tokens;
 use softphone::core::call::Call;
+use softphone::core::call::ice::IceConfig;
 use softphone::core::outcome::Outcome;
 use softphone::core::phone::{Phone, PhoneConfig};
 use softphone::core::registration::RegistrarConfig;
@@ -24,13 +25,15 @@ use softphone::device::{
     Camera, CameraSettings, DeviceError, Display, Opened, open_camera, open_microphone,
     open_speaker,
 };
+use softphone::media::ice::RelayConfig;
 use softphone::media::session::MediaConfig;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 
 use super::audio::{AudioDevices, AudioState};
-use super::cli::{Answer, Join};
+use super::cli::{Answer, IceMode, Join};
 use super::failure::Failure;
+use super::gather::{Gathered, Relays, gather, servers};
 use super::lines;
 use super::network::{self, CallSetup, Finished, Input};
 use super::say::{complain, say};
@@ -199,6 +202,8 @@ struct Plan {
     slots: usize,
     /// We are called.
     waits: bool,
+    ice: IceMode,
+    servers: RelayConfig,
 }
 
 impl Plan {
@@ -207,7 +212,13 @@ impl Plan {
         let registrar = args.registrar.as_deref().map(sip_uri).transpose()?;
         let way = Way::find(registrar.as_ref().unwrap_or(&uri), &args.who)?;
         let slots = usize::from(args.video_slots);
-        Ok(Self { uri, registrar, way, slots, waits: args.answer.is_some() })
+        let ice = args.ice.ice;
+        if ice == IceMode::Relay && args.ice.turn.is_none() {
+            return Err(Failure::Usage("--ice relay needs --turn".to_owned()));
+        }
+        let servers = servers(&args.ice, way.local)?;
+        let waits = args.answer.is_some();
+        Ok(Self { uri, registrar, way, slots, waits, ice, servers })
     }
 }
 
@@ -300,7 +311,7 @@ fn network_thread(
                 }
             }
         });
-        let setup = setup(plan, shared, duration)?;
+        let setup = Box::pin(setup(plan, shared, duration)).await?;
         Box::pin(network::run(setup, inputs, inbox)).await
     });
     // readers of sockets may still wait; nobody waits for them
@@ -308,13 +319,34 @@ fn network_thread(
     finished
 }
 
-fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<CallSetup> {
+async fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<CallSetup> {
     let (sip, local) = plan.way.transports()?;
     let ports = BoundPorts::bind(local.ip(), plan.slots)?;
+    let mut described = ports.local()?;
+    let gathered = match (plan.ice, local.ip().is_unspecified()) {
+        (IceMode::Off, _) | (_, true) => None,
+        (mode, false) => Some(gather(&ports, mode, &plan.servers).await?),
+    };
     let mut tokens = Tokens::new(rand::random());
     let session_id = rand::random::<u64>() >> 1;
     let camera_on = shared.has_camera;
-    let call = Call::new(session_id, local.ip(), ports.local()?, camera_on);
+    if let Some(gathered) = &gathered {
+        gathered.notes.iter().for_each(|note| say(note));
+        for (line, at) in &gathered.instead {
+            let video = line.checked_sub(1).and_then(|slot| described.video.get_mut(slot));
+            let place = if *line == 0 { Some(&mut described.audio) } else { video };
+            if let Some(place) = place {
+                place.rtp = *at;
+            }
+        }
+    }
+    let call = Call::new(session_id, local.ip(), described, camera_on);
+    let (call, relays) = match gathered {
+        Some(Gathered { candidates, relays, .. }) => {
+            (call.with_ice(IceConfig { seed: rand::random(), candidates }), relays)
+        }
+        None => (call, Relays::default()),
+    };
     let now = Instant::now();
     let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let media = MediaConfig {
@@ -331,6 +363,7 @@ fn setup(plan: Plan, shared: Shared, duration: Option<Duration>) -> io::Result<C
         phone,
         sip,
         ports,
+        relays,
         media,
         audio: shared.audio,
         audio_state: Arc::new(AudioState::default()),

@@ -11,6 +11,7 @@ mod create;
 mod devices;
 mod errand;
 mod failure;
+mod gather;
 mod join;
 mod lines;
 mod list;

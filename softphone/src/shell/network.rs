@@ -30,6 +30,7 @@ use tokio::sync::mpsc;
 use self::typing::dialling;
 use super::audio::{AudioDevices, AudioState, AudioThread};
 use super::cli::Answer;
+use super::gather::Relays;
 use super::say::say;
 use super::sockets::{BoundPorts, MediaSockets};
 use super::talk::{Talk, rows};
@@ -88,6 +89,8 @@ pub struct CallSetup {
     pub sip: Transports,
     /// Media ports.
     pub ports: BoundPorts,
+    /// Addresses at relays.
+    pub relays: Relays,
     /// For the media session.
     pub media: MediaConfig,
     /// Given to the audio thread when the call is answered.
@@ -137,6 +140,7 @@ pub async fn run(
         phone: setup.phone,
         sip: setup.sip,
         sockets,
+        relays: setup.relays,
         media: None,
         media_config: setup.media,
         audio_devices: Some(setup.audio),
@@ -195,6 +199,7 @@ struct Running {
     phone: Phone,
     sip: Transports,
     sockets: MediaSockets,
+    relays: Relays,
     media: Option<MediaSession>,
     media_config: MediaConfig,
     audio_devices: Option<AudioDevices>,
@@ -229,18 +234,28 @@ struct Running {
 }
 
 impl Running {
-    fn deadline(&self) -> Instant {
+    fn deadline(&mut self) -> Instant {
         let leave = self.answered.zip(self.duration).map(|(answered, after)| answered + after);
         let media = self.media.as_ref().and_then(MediaSession::poll_timeout);
         let talk = self.answered.zip(self.talk.next()).map(|(answered, after)| answered + after);
         let leave = leave.filter(|_| self.ended.is_none());
-        let all = [self.phone.poll_timeout(), media, leave, talk.filter(|_| self.ended.is_none())];
+        let relays = self.relays.deadline();
+        let all = [
+            self.phone.poll_timeout(),
+            media,
+            relays,
+            leave,
+            talk.filter(|_| self.ended.is_none()),
+        ];
         all.into_iter().flatten().fold(self.refresh_at, Instant::min)
     }
 
     fn handle(&mut self, input: Input) {
         let now = Instant::now();
         match (input, &mut self.media) {
+            (Input::Datagram { line, from, bytes, .. }, None) => {
+                self.relays.handle(now, line, from, &bytes);
+            }
             (Input::Datagram { line, channel, from, bytes }, Some(media)) => {
                 media.handle_datagram(now, line, channel, from, bytes);
             }
@@ -275,6 +290,7 @@ impl Running {
             media.handle_timeout(now);
             self.phone.heard(media.last_heard());
         }
+        self.relays.keep(now, &self.sockets);
         self.phone.handle_timeout(now);
         let leave = self.answered.zip(self.duration).map(|(answered, after)| answered + after);
         if leave.is_some_and(|at| at <= now) && self.ended.is_none() {
@@ -295,6 +311,9 @@ impl Running {
             }
         }
         let Some(media) = &mut self.media else { return };
+        while let Some(event) = media.poll_ice() {
+            self.talk.way(event);
+        }
         while let Some(output) = media.poll_output() {
             match output {
                 MediaOutput::Send(datagram) => self.sockets.send(&datagram),
@@ -342,7 +361,11 @@ impl Running {
             self.answered = Some(now);
             self.report.call.status = Some(200);
             self.report.call.setup_ms = Some(ms(now - self.started));
-            self.media = Some(MediaSession::new(now, self.media_config.clone()));
+            let mut media = MediaSession::new(now, self.media_config.clone());
+            for (line, relay) in self.relays.take() {
+                media.set_relay(line, relay);
+            }
+            self.media = Some(media);
             if let Err(error) = self.start_threads() {
                 self.failures.push(format!("a thread could not be started: {error}"));
                 self.phone.leave(now);
@@ -350,6 +373,7 @@ impl Running {
         }
         let Some(media) = &mut self.media else { return };
         media.set_focus(self.phone.peer_is_focus());
+        media.set_ice(&self.phone.ice());
         media.apply(now, lines);
         self.camera_state.wanted.store(media.may_send_video(), Ordering::Relaxed);
         if let Some(audio) = &self.audio {

@@ -47,6 +47,43 @@ impl BoundPorts {
         Ok(LocalPorts { audio, video })
     }
 
+    /// All ports: line, which of its two, address.
+    pub fn all(&self) -> io::Result<Vec<(usize, Channel, SocketAddr)>> {
+        let mut all = Vec::new();
+        for (line, pair) in self.pairs.iter().enumerate() {
+            all.push((line, Channel::Rtp, pair.rtp.local_addr()?));
+            all.push((line, Channel::Rtcp, pair.rtcp.local_addr()?));
+        }
+        Ok(all)
+    }
+
+    fn socket(&self, line: usize, channel: Channel) -> Option<&StdSocket> {
+        let pair = self.pairs.get(line)?;
+        Some(match channel {
+            Channel::Rtp => &pair.rtp,
+            Channel::Rtcp => &pair.rtcp,
+        })
+    }
+
+    /// Sends before the call, at once or not at all.
+    pub fn try_send(
+        &self,
+        line: usize,
+        channel: Channel,
+        bytes: &[u8],
+        to: SocketAddr,
+    ) -> io::Result<usize> {
+        let socket = self.socket(line, channel).ok_or(io::ErrorKind::NotFound)?;
+        socket.send_to(bytes, to)
+    }
+
+    /// What has come before the call.
+    pub fn try_receive(&self, line: usize, channel: Channel) -> Option<(SocketAddr, Bytes)> {
+        let mut buffer = [0; MAX_DATAGRAM];
+        let (length, from) = self.socket(line, channel)?.recv_from(&mut buffer).ok()?;
+        Some((from, Bytes::copy_from_slice(buffer.get(..length)?)))
+    }
+
     /// Starts reading; what arrives goes to `out`.
     pub fn listen(self, out: &mpsc::Sender<Input>) -> io::Result<MediaSockets> {
         let mut sockets = Vec::new();
@@ -70,13 +107,18 @@ pub struct MediaSockets {
 impl MediaSockets {
     /// Sends at once or not at all: media is not worth waiting for.
     pub fn send(&self, datagram: &Datagram) {
-        let Some([rtp, rtcp]) = self.sockets.get(datagram.line) else { return };
-        let socket = match datagram.from {
+        self.send_from(datagram.line, datagram.from, datagram.to, &datagram.bytes);
+    }
+
+    /// The same with its parts.
+    pub fn send_from(&self, line: usize, from: Channel, to: SocketAddr, bytes: &[u8]) {
+        let Some([rtp, rtcp]) = self.sockets.get(line) else { return };
+        let socket = match from {
             Channel::Rtp => rtp,
             Channel::Rtcp => rtcp,
         };
-        if let Err(error) = socket.try_send_to(&datagram.bytes, datagram.to) {
-            tracing::trace!(%error, to = %datagram.to, "a packet was not sent");
+        if let Err(error) = socket.try_send_to(bytes, to) {
+            tracing::trace!(%error, %to, "a packet was not sent");
         }
     }
 }

@@ -15,6 +15,7 @@ use softphone::core::phone::{Event, Phone};
 use softphone::core::roster::{Change, Person, Presence};
 use softphone::core::typed::{HELP, MeetingDeed, PersonDeed, Typed, read};
 use softphone::device::picture::{ChatEntry, PersonRow};
+use softphone::media::ice::IceEvent;
 
 use super::moment;
 use super::say::{complain, say};
@@ -97,6 +98,20 @@ impl Talk {
         while self.next().is_some_and(|at| at <= since) {
             let (_, text) = self.script.remove(0);
             self.say(now, phone, &text);
+        }
+    }
+
+    /// News about the way of a line of media.
+    pub fn way(&self, event: IceEvent) {
+        match event {
+            IceEvent::Selected { line, path } => {
+                tracing::info!(line, remote = %path.remote, kind = %path.kind, local = %path.local, "way chosen");
+            }
+            IceEvent::Lost { line: 0 } => {
+                self.notice("nobody answers at the other end of the media any more")
+            }
+            IceEvent::Restored { line: 0 } => self.notice("the media is back"),
+            IceEvent::Lost { .. } | IceEvent::Restored { .. } => {}
         }
     }
 

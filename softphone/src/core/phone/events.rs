@@ -173,7 +173,7 @@ impl Phone {
 
     fn reinvited(&mut self, now: Instant, call: CallId, request: &Request) {
         if request.body.is_empty() {
-            let answer = Answer::with_body(Body::sdp(self.call.offer()));
+            let answer = Answer::with_body(Body::sdp(self.call.offer_anew()));
             let _gone = self.endpoint.answer_reinvite(now, call, answer);
             return;
         }
