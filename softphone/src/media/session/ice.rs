@@ -284,3 +284,7 @@ pub(super) enum Sorted {
     /// Dealt with, or of nobody we know.
     Done,
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+mod tests;
