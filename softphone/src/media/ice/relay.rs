@@ -247,3 +247,7 @@ impl Relay {
         self.client.poll_timeout()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "a test needs one instant to count from")]
+mod tests;
