@@ -4,9 +4,10 @@ use std::net::{IpAddr, SocketAddr};
 
 use mixer_control::MixerError;
 use rtp_session::LevelIds;
+use sdp::attribute::candidate::Candidate;
 use sdp::attribute::rtcp_fb::Feedback;
 use sdp::negotiate::{
-    self, Answer, Capabilities, NegotiatedLine, NegotiatedMedia, OfferLine, Reject,
+    self, Answer, Capabilities, NegotiatedLine, NegotiatedMedia, OfferLine, Reject, RemoteIce,
 };
 use sdp::{Direction, MediaKind, SessionDescription};
 
@@ -102,16 +103,32 @@ pub(crate) struct Reach {
     pub(crate) addresses: Addresses,
     /// Where the SIP request came from.
     pub(crate) sip_source: Option<IpAddr>,
+    /// Whether we do ICE.
+    pub(crate) ice: bool,
 }
 
 impl Reach {
     fn family(self, media: &NegotiatedMedia, old: Option<&Line>) -> Family {
+        // With ICE the family is free to choose among those the member has candidates of.
+        let has = |family| media.ice.as_ref().is_some_and(|ice| has_candidate(ice, family));
+        let ours = self.ice.then(|| self.addresses.iter()).into_iter().flatten();
+        let free = ours.map(Family::of).find(|family| has(*family));
+        let kept =
+            old.map(|old| old.transport.ports().family).filter(|family| self.ice && has(*family));
+        if let Some(family) = kept.or(free) {
+            return family;
+        }
         match (media.remote.rtp, old) {
             (Some(peer), _) => self.addresses.family_for(Some(peer.ip())),
             (None, Some(old)) => old.transport.ports().family,
             (None, None) => self.addresses.family_for(self.sip_source),
         }
     }
+}
+
+fn has_candidate(ice: &RemoteIce, family: Family) -> bool {
+    let first = ice.candidates.iter().filter(|candidate| candidate.component == 1);
+    first.filter_map(Candidate::socket_addr).any(|at| Family::of(at.ip()) == family)
 }
 
 /// What we would answer to an offer, with a label on everything we send: the one of the offer, or one of ours.

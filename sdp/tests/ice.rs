@@ -150,6 +150,17 @@ fn a_mismatch_seen_by_the_answerer_is_noticed() {
     assert_eq!((media.ice, media.ice_mismatch), (None, true));
 }
 
+/// A description with ICE lists places of both families, and one of ours will do.
+#[test]
+fn a_default_of_the_other_family_is_no_hindrance_with_candidates_of_ours() {
+    let mut capabilities = Capabilities::standard(1);
+    capabilities.ip6 = false;
+    let linphone = include_str!("captures/linphonec-ice-invite.sdp");
+    assert!(answer(&parse(linphone), &capabilities).is_ok());
+    let plain: String = linphone.split_inclusive('\n').filter(|l| !l.contains("a=ice-")).collect();
+    assert!(answer(&parse(&plain), &capabilities).is_err());
+}
+
 /// What baresip, Linphone and Chromium sent.
 #[test]
 fn real_clients_are_understood() {

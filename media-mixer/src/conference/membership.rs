@@ -107,7 +107,8 @@ impl Conference {
     }
 
     fn reach(&self, sip_source: Option<IpAddr>) -> Reach {
-        Reach { addresses: self.settings.addresses, sip_source }
+        let ice = self.settings.ice.is_some();
+        Reach { addresses: self.settings.addresses, sip_source, ice }
     }
 
     /// What it takes to make a new offer to a leg. Changes nothing.

@@ -9,7 +9,7 @@ use is::{
     Candidate, CandidateKind, IceAgent, IceAgentEvent, IceConnectionState, IceCreds, Protocol,
 };
 use media_codec::AudioCodec::Opus;
-use media_mixer::{Datagram, NewLeg, Settings};
+use media_mixer::{Addresses, Datagram, Family, NewLeg, PortNeed, Settings};
 use sdp::SessionDescription;
 use sdp::negotiate::{Capabilities, LocalTransport, RemoteIce, accept, answer};
 
@@ -348,4 +348,27 @@ fn switched_off_there_is_none() {
     let granted = world.grant(&plan);
     let answer = world.conference.join(world.now, NewLeg::default(), plan, &granted).unwrap();
     assert!(!answer.contains("ice"), "{answer}");
+}
+
+/// Linphone names an IPv6 default, and cannot always be reached there.
+#[test]
+fn the_family_is_the_first_of_ours_that_the_member_has_a_candidate_of() {
+    let list = ["192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap()];
+    let addresses = Addresses::new(&list).unwrap();
+    let world = World::with(Settings { addresses, ..settings() });
+    let mut ann = Phone::new("ann", 1, Opus, 400.0);
+    ann.address = "[2001:db8::9]:4000".parse().unwrap();
+    let ice = Ice::new(&ann, "annX");
+    let both = "a=candidate:2 1 UDP 2130706303 10.0.0.9 4000 typ host\r\n";
+    let family = |offer: &str| {
+        let plan = world.conference.plan_join("ann", Some(offer), None).unwrap();
+        let need = plan.needs().next();
+        match need {
+            Some(PortNeed::Pair { family, .. }) => family,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(family(&(ann.offer() + &ice.lines())), Family::V6);
+    assert_eq!(family(&(ann.offer() + &ice.lines() + both)), Family::V4);
+    assert_eq!(family(&(ann.offer() + both)), Family::V6, "no ICE without credentials");
 }

@@ -4,10 +4,12 @@ use thiserror::Error;
 
 use super::capabilities::{Capabilities, SupportedCodec};
 use super::extension;
+use super::ice;
 use super::line::{Agreed, NegotiatedLine, NegotiatedMedia, Refusal, Rtx};
 use super::reject::Reject;
 use super::transport::{LocalTransport, direction_of, muxes, place, remote_of};
 use crate::attribute::TypedAttribute as _;
+use crate::attribute::candidate::Candidate;
 use crate::attribute::direction::Direction;
 use crate::attribute::flag::{EXTMAP_ALLOW_MIXED, RTCP_MUX};
 use crate::attribute::ice::ICE_MISMATCH;
@@ -91,7 +93,12 @@ fn plan_line(
     if !media.protocol.is_plain_rtp() {
         return Err(Refusal::Profile);
     }
-    if !capabilities.reaches(remote_of(offer, index, false).rtp.map(|rtp| rtp.ip())) {
+    // With ICE the default destination is only one place of several.
+    let ice = ice::stated(offer, index).ice;
+    let candidates = ice.iter().flat_map(|ice| &ice.candidates).filter_map(Candidate::socket_addr);
+    if !capabilities.reaches(remote_of(offer, index, false).rtp.map(|rtp| rtp.ip()))
+        && !candidates.map(|at| at.ip()).any(|ip| capabilities.reaches(Some(ip)))
+    {
         return Err(Refusal::AddressFamily);
     }
     let peer_codecs = CodecSet::of(media);
