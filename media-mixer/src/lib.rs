@@ -24,6 +24,7 @@ mod source_gate;
 mod stats;
 mod tick;
 mod transport;
+pub mod turn;
 mod video;
 
 pub use address::{Addresses, Family};

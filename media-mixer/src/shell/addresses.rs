@@ -87,6 +87,11 @@ impl AddressList {
         }
     }
 
+    /// Whether nothing was said.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The addresses as written.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::addresses::AddressList;
 use super::prompts;
+use super::turn::Turn;
 
 /// What `--print-config` prints: a file that means exactly the defaults and documents every key.
 pub(crate) const TEMPLATE: &str = include_str!("config.toml");
@@ -23,6 +24,7 @@ pub(crate) struct Config {
     pub(crate) media: Media,
     pub(crate) conference: Conference,
     pub(crate) audio: Audio,
+    pub(crate) turn: Turn,
 }
 
 /// `[control]`
@@ -186,7 +188,7 @@ impl Config {
                 self.media.silence
             );
         }
-        Ok(())
+        self.turn.check()
     }
 
     /// What a conference needs to know, when these addresses are bound.
@@ -230,7 +232,7 @@ mod tests {
             }
         }
         // Each field of each section once: the default printed by serde would not hold comments.
-        assert_eq!(keys, 2 + 1 + 8 + 4 + 3);
+        assert_eq!(keys, 2 + 1 + 8 + 4 + 3 + 14);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use media_mixer::turn::Stats;
 use media_mixer::{LegStats, LineStats};
 use mixer_control::{LegHealth, MixerError};
 use serde::Serialize;
@@ -16,12 +17,18 @@ use tokio::net::TcpListener;
 
 use super::conference_task::Command;
 use super::directory::{Directory, Numbers};
+use super::turn::Asker;
 
 /// Serves until the process ends.
-pub(crate) async fn serve(listener: TcpListener, directory: Directory) -> std::io::Result<()> {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    directory: Directory,
+    turn: Option<Asker>,
+) -> std::io::Result<()> {
+    let of_turn = turn.clone();
     let app = Router::new()
-        .route("/healthz", get(async || "ok\n"))
-        .route("/metrics", get(metrics))
+        .route("/healthz", get(move || healthz(turn)))
+        .route("/metrics", get(move |directory| metrics(directory, of_turn)))
         .route("/doctor", get(doctor))
         .route("/doctor/{conference}", get(doctor_of_conference))
         .route("/doctor/{conference}/{leg}", get(doctor_of_leg))
@@ -77,7 +84,41 @@ fn visit(legs: Result<Vec<LegHealth>, MixerError>) -> Response {
     }
 }
 
-async fn metrics(State(directory): State<Directory>) -> impl IntoResponse {
+/// The first line is for programs, as ever; the second is there where TURN is served.
+async fn healthz(turn: Option<Asker>) -> String {
+    let mut text = "ok\n".to_owned();
+    if let Some(turn) = turn {
+        let _ = match turn.stats().await {
+            Some(stats) => writeln!(text, "turn: {} allocations", stats.allocations),
+            None => writeln!(text, "turn: does not answer"),
+        };
+    }
+    text
+}
+
+/// A number of the TURN server: name, kind, help, and how to get it.
+type TurnMetric = (&'static str, &'static str, &'static str, fn(&Stats) -> u64);
+
+const TURN_METRICS: &[TurnMetric] = &[
+    ("allocations", "gauge", "Allocations of the TURN server.", |s| s.allocations),
+    ("allocations_total", "counter", "Allocations made.", |s| s.allocated),
+    ("bindings_total", "counter", "STUN Binding requests answered.", |s| s.bindings),
+    ("relayed_packets_total", "counter", "Datagrams relayed, both ways.", |s| s.relayed_packets),
+    ("relayed_octets_total", "counter", "Octets in datagrams relayed.", |s| s.relayed_octets),
+    ("refused_peers_total", "counter", "Peers refused, and datagrams to and from such.", |s| {
+        s.refused_peers
+    }),
+    ("refused_credentials_total", "counter", "Requests with wrong or ended credentials.", |s| {
+        s.refused_credentials
+    }),
+    ("refused_quota_total", "counter", "Requests refused because there was enough.", |s| {
+        s.refused_quota
+    }),
+    ("dropped_rate_total", "counter", "Datagrams beyond a rate or bandwidth.", |s| s.dropped_rate),
+    ("dropped_invalid_total", "counter", "Datagrams that mean nothing.", |s| s.dropped_invalid),
+];
+
+async fn metrics(State(directory): State<Directory>, turn: Option<Asker>) -> impl IntoResponse {
     let numbers = directory.numbers().await;
     let (used, free) = {
         let mut pool = directory.ports().lock().unwrap_or_else(PoisonError::into_inner);
@@ -98,6 +139,13 @@ async fn metrics(State(directory): State<Directory>) -> impl IntoResponse {
         "Conferences that ended by a fault.",
         directory.failed(),
     );
+    if let Some(turn) = turn
+        && let Some(stats) = turn.stats().await
+    {
+        for (name, kind, help, of) in TURN_METRICS {
+            one(&mut text, &format!("parley_turn_{name}"), kind, help, of(&stats));
+        }
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text)
 }
 

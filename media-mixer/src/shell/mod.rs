@@ -10,6 +10,7 @@ mod ports;
 mod priority;
 mod prompts;
 mod sockets;
+mod turn;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use mixer_control::proto::mixer_server::MixerServer;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Handle};
@@ -42,11 +43,19 @@ use ports::PortPool;
 #[command(name = "media-mixer", version, after_help = AFTER_HELP)]
 struct Arguments {
     /// Read this TOML file; every key is optional, a wrong one is an error.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
     /// Print a configuration file with every key, its meaning and its default, and exit.
     #[arg(long)]
     print_config: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What to do instead of serving.
+#[derive(Debug, Subcommand)]
+enum Command {
+    TurnCredentials(turn::Arguments),
 }
 
 const AFTER_HELP: &str = "\
@@ -55,6 +64,7 @@ Examples:
   media-mixer --print-config > mixer.toml       a file to start from
   media-mixer --config mixer.toml
   RUST_LOG=debug media-mixer                    more in the log (error, warn, info, debug, trace)
+  media-mixer --config mixer.toml turn-credentials --name alice --ttl 1d
   curl http://127.0.0.1:7051/metrics            packets in and out per conference and member
   curl http://127.0.0.1:7051/doctor/NAME        why somebody in conference NAME is not heard or seen
 
@@ -81,6 +91,9 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         Some(path) => Config::load(path)?,
         None => Config::default(),
     };
+    if let Some(Command::TurnCredentials(arguments)) = &arguments.command {
+        return turn::print_credentials(arguments, &config);
+    }
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -145,6 +158,7 @@ async fn serve(config: Config, media: Handle) -> anyhow::Result<()> {
     let http_listener = TcpListener::bind(config.http.listen)
         .await
         .with_context(|| format!("http.listen: cannot listen on {}", config.http.listen))?;
+    let turn = config.turn.is_on().then(|| turn::start(&config)).transpose()?;
     let id = format!("{:016x}", rand::random::<u64>());
     let range = config.media.ports;
     let addresses = bind.iter().map(|ip| ip.to_string()).collect::<Vec<_>>().join(" and ");
@@ -164,7 +178,7 @@ async fn serve(config: Config, media: Handle) -> anyhow::Result<()> {
         .serve_with_incoming(TcpIncoming::from(control_listener).with_nodelay(Some(true)));
     tokio::select! {
         ended = grpc => ended.context("the control service failed")?,
-        ended = http::serve(http_listener, directory.clone()) => ended.context("HTTP failed")?,
+        ended = http::serve(http_listener, directory.clone(), turn.as_ref().map(turn::Handle::asker)) => ended.context("HTTP failed")?,
         () = directory.clone().watch_foci() => {}
         _ = terminate.recv() => info!("SIGTERM: ending all conferences"),
         _ = interrupt.recv() => info!("SIGINT: ending all conferences"),
