@@ -11,6 +11,7 @@ mod isolation;
 mod lossy;
 mod meeting;
 mod meetings;
+mod nat;
 mod signalling;
 mod web;
 mod window;

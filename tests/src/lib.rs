@@ -2,6 +2,7 @@
 //! clients, and listening to what they recorded.
 
 pub mod clients;
+pub mod lab;
 pub mod listen;
 pub mod ports;
 pub mod process;

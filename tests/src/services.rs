@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use crate::lab::{Host, Namespace};
 use crate::ports;
 use crate::process::Program;
 
@@ -52,6 +53,15 @@ pub struct Services {
     mixer_http: u16,
     control: u16,
     directory: PathBuf,
+    namespace: Option<Namespace>,
+}
+
+/// What differs from the defaults of a test: where things are, and more of the configurations.
+#[derive(Debug, Default)]
+struct Setup<'a> {
+    namespace: Option<Namespace>,
+    mixer: &'a str,
+    registrar: &'a str,
 }
 
 impl Services {
@@ -68,14 +78,26 @@ impl Services {
     /// As [`start`](Self::start), with SIP on this loopback address: Linphone forgets the port of a conference and
     /// asks at 5060.
     pub fn start_at(directory: &Path, address: SocketAddr) -> Result<Self> {
+        Self::start_with(directory, address, Setup::default())
+    }
+
+    /// On a host of a [laboratory](crate::lab), SIP at port 5060, with these sections at the end of the
+    /// configurations of the mixer and the registrar.
+    pub fn start_in(host: &Host, directory: &Path, mixer: &str, registrar: &str) -> Result<Self> {
+        let setup = Setup { namespace: Some(host.namespace.clone()), mixer, registrar };
+        Self::start_with(directory, SocketAddr::new(host.ip, 5060), setup)
+    }
+
+    fn start_with(directory: &Path, address: SocketAddr, setup: Setup<'_>) -> Result<Self> {
         let (ip, sip) = (address.ip(), address.port());
+        let Setup { namespace, mixer, registrar } = setup;
         let [registrar_http, control, mixer_http] =
             [ports::free()?, ports::free()?, ports::free()?];
         std::fs::write(
             directory.join("mixer.toml"),
             format!(
                 "[control]\nlisten = \"127.0.0.1:{control}\"\n[http]\nlisten = \"127.0.0.1:{mixer_http}\"\n\
-                 [media]\naddress = \"{ip}\"\n"
+                 [media]\naddress = \"{ip}\"\n{mixer}"
             ),
         )?;
         let accounts: String = ACCOUNTS
@@ -88,20 +110,21 @@ impl Services {
             directory.join("registrar.toml"),
             format!(
                 "[sip]\nlisten = [\"{}\"]\n[mixer]\naddress = \"127.0.0.1:{control}\"\n\
-                 [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n[store]\npath = \"{}\"\n[conference]\nempty_grace = 1\n{accounts}",
+                 [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n[store]\npath = \"{}\"\n[conference]\nempty_grace = 1\n{accounts}{registrar}",
                 address,
                 directory.join("registrar.db").display()
             ),
         )?;
         let services = Self {
-            mixer: start(directory, "media-mixer", "mixer.toml")?,
-            registrar: start(directory, "sip-registrar", "registrar.toml")?,
+            mixer: start(namespace.as_ref(), directory, "media-mixer", "mixer.toml")?,
+            registrar: start(namespace.as_ref(), directory, "sip-registrar", "registrar.toml")?,
             sip,
             ip,
             registrar_http,
             mixer_http,
             control,
             directory: directory.to_owned(),
+            namespace,
         };
         services.wait_healthy()?;
         Ok(services)
@@ -109,7 +132,7 @@ impl Services {
 
     /// Starts the mixer again after it was ended.
     pub fn restart_mixer(&mut self) -> Result<()> {
-        self.mixer = start(&self.directory, "media-mixer", "mixer.toml")?;
+        self.mixer = start(self.namespace.as_ref(), &self.directory, "media-mixer", "mixer.toml")?;
         self.wait_healthy()
     }
 
@@ -140,12 +163,19 @@ impl Services {
 
     /// The registrar's metrics page.
     pub fn registrar_metrics(&self) -> Result<String> {
-        http_get(self.registrar_http, "/metrics")
+        self.get(self.registrar_http, "/metrics")
     }
 
     /// The mixer's metrics page.
     pub fn mixer_metrics(&self) -> Result<String> {
-        http_get(self.mixer_http, "/metrics")
+        self.get(self.mixer_http, "/metrics")
+    }
+
+    fn get(&self, port: u16, path: &str) -> Result<String> {
+        match &self.namespace {
+            Some(namespace) => namespace.inside(|| http_get(port, path))?,
+            None => http_get(port, path),
+        }
     }
 
     /// Waits until no conference is left: they stay for a moment after their last member.
@@ -167,7 +197,8 @@ impl Services {
     pub fn wait_healthy(&self) -> Result<()> {
         let deadline = Instant::now() + Duration::from_secs(15);
         loop {
-            let found = http_get(self.mixer_http, "/healthz")
+            let found = self
+                .get(self.mixer_http, "/healthz")
                 .and_then(|_| self.registrar_metrics())
                 .is_ok_and(|page| metric(&page, "parley_mixer_up", "") > 0.0);
             if found {
@@ -185,13 +216,19 @@ impl Services {
     }
 }
 
-fn start(directory: &Path, name: &str, config: &str) -> Result<Program> {
+fn start(
+    namespace: Option<&Namespace>,
+    directory: &Path,
+    name: &str,
+    config: &str,
+) -> Result<Program> {
     let log = directory.join(format!("{name}.log"));
-    Program::start(
-        name,
-        Command::new(binary(name)?).arg("--config").arg(directory.join(config)),
-        &log,
-    )
+    let program = binary(name)?;
+    let mut command = match namespace {
+        Some(namespace) => namespace.command(&program),
+        None => Command::new(program),
+    };
+    Program::start(name, command.arg("--config").arg(directory.join(config)), &log)
 }
 
 /// The sum of all samples of a metric whose labels contain `labels`.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::lab::Host;
 use crate::process::Program;
 use crate::services::binary;
 
@@ -31,11 +32,33 @@ impl Softphone {
         uri: &str,
         arguments: &[&str],
     ) -> Result<Self> {
-        let file = |ending: &str| directory.join(format!("{name}.{ending}"));
         let mut command = Command::new(binary("softphone")?);
         if let Some(display) = display {
             command.env("DISPLAY", display);
         }
+        Self::join_with(command, directory, name, uri, arguments)
+    }
+
+    /// As [`join`](Self::join), on a host of a [laboratory](crate::lab).
+    pub fn join_in(
+        host: &Host,
+        directory: &Path,
+        name: &str,
+        uri: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
+        let command = host.namespace.command(&binary("softphone")?);
+        Self::join_with(command, directory, name, uri, arguments)
+    }
+
+    fn join_with(
+        mut command: Command,
+        directory: &Path,
+        name: &str,
+        uri: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
+        let file = |ending: &str| directory.join(format!("{name}.{ending}"));
         command
             .args(["join", uri, "--name", name, "--speaker", "none"])
             .args(arguments)
