@@ -1,5 +1,6 @@
 //! The description side of a call: what we offer, what we answer, what is in force.
 
+pub mod direct;
 pub mod ice;
 
 use std::net::IpAddr;
@@ -11,6 +12,7 @@ use sdp::negotiate::{
 use sdp::{DialogSdp, Direction, MediaKind, Protocol, SessionDescription};
 use thiserror::Error;
 
+use self::direct::Direct;
 use self::ice::{IceConfig, IceTerms, Sides};
 
 /// For how long a packet of our picture can be sent again, in milliseconds: as long as it is kept.
@@ -50,6 +52,7 @@ pub struct Call {
     pending: Option<SessionDescription>,
     lines: Vec<NegotiatedLine>,
     ice: Option<Sides>,
+    direct: Option<Direct>,
 }
 
 impl Call {
@@ -65,6 +68,7 @@ impl Call {
             pending: None,
             lines: Vec::new(),
             ice: None,
+            direct: None,
         }
     }
 
@@ -130,6 +134,7 @@ impl Call {
         if let Some(ice) = &mut self.ice {
             ice.answered(&self.lines);
         }
+        self.direct = Direct::of(&answer);
         Ok(&self.lines)
     }
 
@@ -173,6 +178,7 @@ impl Call {
         });
         self.lines = planned.lines().to_vec();
         self.pending = None;
+        self.direct = Direct::of(&theirs);
         Ok(self.sdp.answer(&theirs, &description).to_string())
     }
 
@@ -196,6 +202,12 @@ impl Call {
     #[must_use]
     pub fn lines(&self) -> &[NegotiatedLine] {
         &self.lines
+    }
+
+    /// With whom media are exchanged directly, if they do not go through the mixer.
+    #[must_use]
+    pub fn direct(&self) -> Option<&Direct> {
+        self.direct.as_ref()
     }
 
     /// What is in force about ICE, by m= line; empty when we do none.

@@ -120,6 +120,16 @@ impl Chat {
         self.waiting.push_front(draft);
     }
 
+    /// Whether a line is on its way by this request.
+    pub(super) fn is_sending(&self, transaction: ClientTransactionId) -> bool {
+        self.sent.as_ref().is_some_and(|(sent, _)| *sent == transaction)
+    }
+
+    /// The line on its way: nobody waits for its answer any more.
+    pub(super) fn take_back(&mut self) -> Option<Draft> {
+        self.sent.take().map(|(_, draft)| draft)
+    }
+
     /// The line whose request this was.
     pub(super) fn answered(&mut self, transaction: ClientTransactionId) -> Option<Draft> {
         let ours = self.sent.as_ref().is_some_and(|(sent, _)| *sent == transaction);
@@ -222,7 +232,7 @@ fn text(body: &Bytes) -> Option<String> {
 }
 
 /// What somebody is called: the display name, else the user.
-fn name(address: &NameAddr) -> String {
+pub(super) fn name(address: &NameAddr) -> String {
     let shown = |text: &str| Some(clean_name(text)).filter(|name| !name.is_empty());
     let display = address.display_name.as_deref().and_then(shown);
     let user = || address.uri.user_text().as_deref().and_then(shown);

@@ -1,6 +1,7 @@
 //! The softphone as SIP sees it: register, call, change, leave. One call at a time.
 
 mod chat;
+mod direct;
 mod events;
 mod incoming;
 mod orders;
@@ -21,6 +22,8 @@ use sip_stack::flow::{ConnectionId, Flow, Hop, Target};
 use sip_stack::message::{Method, NameAddr, Uri};
 use sip_stack::token::Tokens;
 
+use self::direct::Beside;
+pub use self::direct::MediaSigns;
 use self::incoming::Ringing;
 use super::call::Call;
 use super::call::ice::IceTerms;
@@ -161,6 +164,7 @@ pub struct Phone {
     reoffer: bool,
     focus: bool,
     chat: Chat,
+    beside: Beside,
     contact: NameAddr,
     waits: bool,
     ringing: Option<Ringing>,
@@ -200,6 +204,7 @@ impl Phone {
             reoffer: false,
             focus: false,
             chat: Chat::default(),
+            beside: Beside::default(),
             contact,
             waits: config.waits,
             ringing: None,
@@ -251,7 +256,7 @@ impl Phone {
             target: self.target.clone().filter(|_| route.is_empty()),
             route,
             credentials,
-            headers: self.proofs(),
+            headers: self.proofs().into_iter().chain([direct::packages()]).collect(),
             ring_timeout: Some(RING),
             ..Invite::new(self.uri.clone(), self.from.clone(), Some(body))
         };
@@ -365,6 +370,7 @@ impl Phone {
             registration.handle_timeout(now, &mut self.endpoint);
         }
         self.watch_in_time(now);
+        self.beside_in_time(now);
         self.check_liveness(now);
         if self.silent_until.is_some_and(|at| at <= now) {
             self.silent_until = None;
@@ -401,8 +407,17 @@ impl Phone {
         let liveness = self.liveness.as_ref().map(Liveness::next);
         let roster = self.subscription.as_ref().and_then(Subscription::poll_timeout);
         let endpoint = self.endpoint.poll_timeout();
-        let all =
-            [endpoint, registration, roster, self.watch_at, liveness, self.silent_until, closing];
+        let beside = self.beside_deadline();
+        let all = [
+            endpoint,
+            registration,
+            roster,
+            self.watch_at,
+            liveness,
+            self.silent_until,
+            closing,
+            beside,
+        ];
         all.into_iter().flatten().min()
     }
 

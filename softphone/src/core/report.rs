@@ -96,6 +96,12 @@ pub struct CallReport {
     pub audio_codec: Option<String>,
     /// Codec of the video lines.
     pub video_codec: Option<String>,
+    /// In a conference, the way media went last: `mixer`, or `direct` to the other of two.
+    pub media_path: Option<String>,
+    /// How often that has changed.
+    pub media_switches: u32,
+    /// Where media went when they last went directly.
+    pub direct_to: Option<String>,
 }
 
 /// Our audio stream.

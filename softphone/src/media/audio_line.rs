@@ -1,6 +1,6 @@
 //! The audio line of a call.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -64,7 +64,6 @@ pub struct AudioSending {
 #[derive(Debug)]
 pub struct AudioLine {
     path: Path,
-    sip_host: Option<IpAddr>,
     session: RtpSession,
     stream: SendStream,
     sending: AudioSending,
@@ -97,7 +96,6 @@ impl AudioLine {
         let stream = SendStream::new(ssrc, PayloadType::new(media.codec.payload_type)?, seed);
         let mut line = Self {
             path: Path::new(index, media, sip_host),
-            sip_host,
             session,
             stream,
             sending,
@@ -110,19 +108,19 @@ impl AudioLine {
             sent: Sent::default(),
             came: Tally::default(),
         };
-        line.apply(now, index, media);
+        line.apply(now, media);
         Some(line)
     }
 
     /// A new agreement about a running line. The stream goes on under its SSRC, unless the clock rate changes with the
     /// codec (RFC 7160 §4.1).
-    pub fn apply(&mut self, now: Instant, index: usize, media: &NegotiatedMedia) {
+    pub fn apply(&mut self, now: Instant, media: &NegotiatedMedia) {
         let (Some(sending), Some(number)) =
             (sending(media), PayloadType::new(media.codec.payload_type))
         else {
             return;
         };
-        self.path = Path::new(index, media, self.sip_host);
+        self.path = self.path.again(media);
         self.sending = sending;
         let rate = sending.codec.clock_rate();
         let ssrc = self.session.change_clock_rate(now, self.stream.ssrc(), rate);
@@ -157,6 +155,12 @@ impl AudioLine {
     /// Where the peer is.
     pub fn path(&mut self) -> &mut Path {
         &mut self.path
+    }
+
+    /// Where the description says that the peer is, or where its packets came from since.
+    #[must_use]
+    pub fn remote(&self) -> Option<SocketAddr> {
+        self.path.signalled().0
     }
 
     /// The source we send with.
@@ -199,11 +203,13 @@ impl AudioLine {
         level.into_iter().map(|level| (packet.ssrc(), level.level)).collect()
     }
 
-    /// A control packet arrived.
-    pub fn handle_rtcp(&mut self, now: Instant, datagram: &Bytes, news: &mut Vec<News>) {
+    /// A control packet arrived. Returns whether it tells how our voice arrives.
+    pub fn handle_rtcp(&mut self, now: Instant, datagram: &Bytes, news: &mut Vec<News>) -> bool {
+        let mut reported = false;
         for event in line::handle_rtcp(&mut self.session, now, datagram, news) {
             match event {
                 RtcpEvent::Report { block, rtt, .. } => {
+                    reported |= block.ssrc == self.stream.ssrc();
                     self.sent.report(block, rtt);
                     self.loss.report(block.fraction_lost);
                 }
@@ -211,6 +217,7 @@ impl AudioLine {
                 _ => {}
             }
         }
+        reported
     }
 
     /// A key is pressed; false when there is no such key, or the peer takes none.

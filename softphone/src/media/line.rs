@@ -47,6 +47,8 @@ pub struct Path {
     mux: bool,
     sip_host: Option<IpAddr>,
     latched: [bool; 2],
+    /// Whoever was here before and is not any more: its last packets are of no use.
+    former: Option<SocketAddr>,
     /// With ICE, which knows better, for RTP and RTCP.
     routes: [Option<Route>; 2],
 }
@@ -66,7 +68,22 @@ impl Path {
     pub fn new(line: usize, media: &NegotiatedMedia, sip_host: Option<IpAddr>) -> Self {
         let (rtp, rtcp) = (media.remote.rtp, media.remote.rtcp);
         let (mux, latched, routes) = (media.rtcp_mux, [false; 2], [None; 2]);
-        Self { line, rtp, rtcp, mux, sip_host, latched, routes }
+        Self { line, rtp, rtcp, mux, sip_host, latched, former: None, routes }
+    }
+
+    /// What was agreed anew about the same line. When it names another peer, the one of before is heard until the new one
+    /// is: whichever of the two is told first, nobody hears both or nothing.
+    #[must_use]
+    pub fn again(self, media: &NegotiatedMedia) -> Self {
+        let moved = media.remote.rtp.is_some() && media.remote.rtp != self.rtp;
+        let former = if moved { self.rtp } else { self.former };
+        Self { former, ..Self::new(self.line, media, self.sip_host) }
+    }
+
+    /// Whether this is the peer of the last agreement, as far as can be told.
+    #[must_use]
+    pub fn is_current(&self, from: SocketAddr) -> bool {
+        self.former != Some(from)
     }
 
     /// Where the description says that the peer is, or where its packets came from since.
@@ -85,13 +102,14 @@ impl Path {
     pub fn accepts(&self, from: SocketAddr) -> bool {
         let hosts =
             [self.rtp.map(|peer| peer.ip()), self.rtcp.map(|peer| peer.ip()), self.sip_host];
-        hosts.iter().flatten().any(|host| *host == from.ip())
+        let arrived = self.latched[0] && !self.is_current(from);
+        !arrived && hosts.iter().flatten().any(|host| *host == from.ip())
     }
 
     /// A good packet came from there.
     pub fn heard(&mut self, channel: Channel, from: SocketAddr) {
         let rtp = channel == Channel::Rtp;
-        if self.routes[usize::from(!rtp)].is_some() {
+        if self.routes[usize::from(!rtp)].is_some() || !self.is_current(from) {
             return;
         }
         let [first, second] = &mut self.latched;

@@ -1,5 +1,6 @@
 //! The media of one call as one value: every line, who is there, which tile shows whom.
 
+mod flow;
 mod ice;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -13,6 +14,7 @@ use rtp_session::{NtpClock, PacketKind, RtpPacket, SessionConfig, Ssrc, classify
 use sdp::MediaKind;
 use sdp::negotiate::{NegotiatedLine, NegotiatedMedia};
 
+use self::flow::Flow;
 use self::ice::{LineIce, Sorted};
 use super::audio_line::{AudioFrame, AudioLine, AudioSending, Heard};
 use super::ice::IceEvent;
@@ -109,6 +111,8 @@ pub struct MediaSession {
     relay_deadline: Option<Instant>,
     /// The last moment we were told of.
     now: Instant,
+    /// While media go directly to the other of two.
+    flow: Option<Flow>,
 }
 
 impl MediaSession {
@@ -127,6 +131,7 @@ impl MediaSession {
             ice_events: VecDeque::new(),
             relay_deadline: None,
             now,
+            flow: None,
             config,
         }
     }
@@ -147,8 +152,8 @@ impl MediaSession {
                 continue;
             };
             match place {
-                Some(Line::Audio(line)) => line.apply(now, index, media),
-                Some(Line::Video { line, .. }) => line.apply(index, media),
+                Some(Line::Audio(line)) => line.apply(now, media),
+                Some(Line::Video { line, .. }) => line.apply(media),
                 None => *place = make(now, negotiated, media, this_slot, config, sip_host),
             }
         }
@@ -225,6 +230,10 @@ impl MediaSession {
         };
         if counted {
             self.last_heard = now;
+            let current = self.path(index).is_none_or(|path| path.is_current(from));
+            if let Some(flow) = self.flow.as_mut().filter(|_| current) {
+                flow.heard(now);
+            }
             if let Some(path) = self.path(index) {
                 path.heard(channel, from);
             }
@@ -276,7 +285,13 @@ impl MediaSession {
         }
         let mut news = Vec::new();
         match self.lines.get_mut(index) {
-            Some(Some(Line::Audio(line))) => line.handle_rtcp(now, bytes, &mut news),
+            Some(Some(Line::Audio(line))) => {
+                if line.handle_rtcp(now, bytes, &mut news)
+                    && let Some(flow) = &mut self.flow
+                {
+                    flow.acknowledged(now);
+                }
+            }
             Some(Some(Line::Video { line, .. })) => {
                 let again = line.handle_rtcp(now, bytes, &mut news);
                 self.outputs.extend(again.into_iter().map(Output::Send));

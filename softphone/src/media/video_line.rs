@@ -86,7 +86,6 @@ struct Sending {
 #[derive(Debug)]
 pub struct VideoLine {
     path: Path,
-    sip_host: Option<IpAddr>,
     session: RtpSession,
     nack: bool,
     pli: bool,
@@ -139,7 +138,6 @@ impl VideoLine {
         };
         let mut line = Self {
             path: Path::new(index, media, sip_host),
-            sip_host,
             session,
             nack: false,
             pli: false,
@@ -151,13 +149,13 @@ impl VideoLine {
             receiving,
             sending,
         };
-        line.apply(index, media);
+        line.apply(media);
         Some(line)
     }
 
     /// A new agreement about a running line. The streams go on.
-    pub fn apply(&mut self, index: usize, media: &NegotiatedMedia) {
-        self.path = Path::new(index, media, self.sip_host);
+    pub fn apply(&mut self, media: &NegotiatedMedia) {
+        self.path = self.path.again(media);
         self.session.set_payload_types(line::receivable(media));
         if let Some(number) = PayloadType::new(media.codec.payload_type) {
             self.sending.stream.set_payload_type(number);

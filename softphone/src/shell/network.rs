@@ -1,5 +1,6 @@
 //! The network thread: SIP, RTP and everything that is decided in between.
 
+mod media_path;
 mod typing;
 
 use std::collections::BTreeSet;
@@ -289,6 +290,8 @@ impl Running {
         if let Some(media) = &mut self.media {
             media.handle_timeout(now);
             self.phone.heard(media.last_heard());
+            let signs = media.signs(now);
+            self.phone.tell_media(now, signs);
         }
         self.relays.keep(now, &self.sockets);
         self.phone.handle_timeout(now);
@@ -372,13 +375,17 @@ impl Running {
             }
         }
         let Some(media) = &mut self.media else { return };
-        media.set_focus(self.phone.peer_is_focus());
+        // Whoever talks to us directly is a person.
+        let direct = self.phone.direct().is_some();
+        media.set_focus(self.phone.peer_is_focus() && !direct);
+        media.set_direct(now, direct);
         media.set_ice(&self.phone.ice());
         media.apply(now, lines);
         self.camera_state.wanted.store(media.may_send_video(), Ordering::Relaxed);
         if let Some(audio) = &self.audio {
             audio.set_sending(media.audio_sending());
         }
+        self.note_media_path();
         let audio = self.phone.codec_name(&MediaKind::Audio);
         let video = self.phone.codec_name(&MediaKind::Video);
         if self.report.call.audio_codec != audio || self.report.call.video_codec != video {
@@ -455,9 +462,11 @@ impl Running {
             tracing::info!(%name, "left");
         }
         let seconds = now.duration_since(answered).as_secs();
+        self.note_direct_address();
         let codec = self.report.call.audio_codec.as_deref().unwrap_or("no audio");
+        let path = self.media_path().map(|path| format!("   {path}")).unwrap_or_default();
         let status = format!(
-            "{}   {:02}:{:02}   {} other{}   {codec}   m mute   v camera   c chat   p people   q leave",
+            "{}   {:02}:{:02}   {} other{}   {codec}{path}   m mute   v camera   c chat   p people   q leave",
             self.uri,
             seconds / 60,
             seconds % 60,

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use sip_stack::endpoint::{ClientTransactionId, ServerTransactionId};
+use sip_stack::endpoint::{Body, ClientTransactionId, ServerTransactionId};
 use sip_stack::flow::Flow;
 use sip_stack::message::{Method, Request, Response};
 
 use super::{Event, Phone, State};
-use crate::core::chat::{ACCEPT, LineId, Read, SayError, read};
+use crate::core::chat::{ACCEPT, Draft, LineId, Read, SayError, read};
 use crate::core::outcome::warning_text;
 
 impl Phone {
@@ -28,15 +28,24 @@ impl Phone {
     }
 
     /// Sends the next line that waits.
-    fn send_line(&mut self, now: Instant) {
+    pub(super) fn send_line(&mut self, now: Instant) {
         let State::Talking(call) = self.state else { return };
         let Some(draft) = self.chat.next() else { return };
-        let call_id = self.endpoint.dialog_id(call).map(|id| id.call_id.clone());
-        let body = self.chat.body(&draft, &self.from, &call_id.unwrap_or_default());
+        let Some(draft) = self.send_beside(now, draft) else { return };
+        let body = self.line_body(&draft);
         match self.endpoint.request(now, call, Method::Message, &[], Some(body)) {
             Ok(transaction) => self.chat.sending(transaction, draft),
             Err(error) => self.event(Event::NotSaid { id: draft.id, why: error.to_string() }),
         }
+    }
+
+    /// A line as it goes out.
+    pub(super) fn line_body(&self, draft: &Draft) -> Body {
+        let call_id = match self.state {
+            State::Talking(call) => self.endpoint.dialog_id(call).map(|id| id.call_id.clone()),
+            _ => None,
+        };
+        self.chat.body(draft, &self.from, &call_id.unwrap_or_default())
     }
 
     /// A line of ours was answered, or `None`: nobody did. False if the request was another.
@@ -46,7 +55,13 @@ impl Phone {
         transaction: ClientTransactionId,
         response: Option<&Response>,
     ) -> bool {
+        let beside = self.is_beside(transaction);
         let Some(draft) = self.chat.answered(transaction) else { return false };
+        if beside && !self.beside_answered(response.is_some_and(Response::is_success)) {
+            self.chat.put_back(draft);
+            self.send_line(now);
+            return true;
+        }
         match response {
             Some(response) if response.is_success() => self.event(Event::Said { id: draft.id }),
             Some(response)
@@ -82,6 +97,9 @@ impl Phone {
         request: &Request,
         flow: &Flow,
     ) {
+        if self.message_of_other(now, transaction, request) {
+            return;
+        }
         let way = match self.state {
             State::Talking(call) => self.endpoint.flow_of(call),
             _ => None,
@@ -102,13 +120,28 @@ impl Phone {
         transaction: ServerTransactionId,
         request: &Request,
     ) {
+        self.message_of(now, transaction, request, None);
+    }
+
+    /// The same; `other` is who the focus says it is that sends it directly.
+    pub(super) fn message_of(
+        &mut self,
+        now: Instant,
+        transaction: ServerTransactionId,
+        request: &Request,
+        other: Option<String>,
+    ) {
         let Ok(sender) = request.headers.from() else {
             let _gone = self.endpoint.respond_status(now, transaction, 400, "");
             return;
         };
         match read(&request.headers, &request.body, &sender, self.focus) {
             Read::Signal => {}
-            Read::Line(line, id) => {
+            Read::Line(mut line, id) => {
+                if let Some(other) = other {
+                    // What it calls itself nobody has checked.
+                    (line.from, line.private) = (other, false);
+                }
                 let is_new = id.is_none_or(|id| self.chat.is_new(&id));
                 if is_new && !line.text.is_empty() {
                     self.event(Event::Chat(line));

@@ -131,6 +131,7 @@ impl Phone {
 
     fn answered(&mut self, now: Instant, call: CallId, response: &Response) {
         self.learn(response);
+        self.learn_packages(&response.headers);
         self.state = State::Talking(call);
         self.liveness = Some(Liveness::new(now));
         let contacts = response.headers.contacts().unwrap_or_default();

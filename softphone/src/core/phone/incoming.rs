@@ -7,7 +7,7 @@ use sip_stack::flow::Flow;
 use sip_stack::message::{Request, Uri};
 
 use super::events::{SDP, description};
-use super::{Event, Phone, State};
+use super::{Event, Phone, State, direct};
 use crate::core::call::DescriptionError;
 use crate::core::chat::clean_name;
 use crate::core::liveness::Liveness;
@@ -56,9 +56,12 @@ impl Phone {
                 return;
             }
         };
-        let accepted = self.endpoint.accept(now, call, Answer::with_body(body));
+        let headers = vec![direct::packages()];
+        let answer = Answer { headers, ..Answer::with_body(body) };
+        let accepted = self.endpoint.accept(now, call, answer);
         if accepted.is_ok() {
             let focus = focus_of(&invite);
+            self.learn_packages(&invite.headers);
             self.state = State::Talking(call);
             self.liveness = Some(Liveness::new(now));
             self.focus = focus.is_some();
