@@ -2,6 +2,7 @@
 
 mod flow;
 mod ice;
+mod types;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
@@ -10,16 +11,17 @@ use std::time::{Duration, Instant};
 use audio_playout::PlayoutStats;
 use bytes::Bytes;
 use media_codec::AudioCodec;
-use rtp_session::{NtpClock, PacketKind, RtpPacket, SessionConfig, Ssrc, classify, rtcp};
+use rtp_session::{PacketKind, RtpPacket, SessionConfig, Ssrc, classify, rtcp};
 use sdp::MediaKind;
 use sdp::negotiate::{NegotiatedLine, NegotiatedMedia};
 
 use self::flow::Flow;
 use self::ice::{LineIce, Sorted};
-use super::audio_line::{AudioFrame, AudioLine, AudioSending, Heard};
+pub use self::types::{Decoded, MediaConfig, Order, Output};
+use super::audio_line::{AudioFrame, AudioLine, AudioSending};
 use super::ice::IceEvent;
-use super::line::{Channel, Datagram, News, Path};
-use super::video_line::{Picture, VideoLine};
+use super::line::{Channel, News, Path};
+use super::video_line::VideoLine;
 use crate::core::participants::Participants;
 use crate::core::report::{self, AudioReport, Report, VideoReport, ms};
 use crate::core::tiles::{Own, Tile, Tiles};
@@ -30,63 +32,6 @@ const VIDEO_BANDWIDTH: u32 = 800_000;
 
 /// From this level on, in -dBov, nothing is heard of a source: 126 is the least sound there is, 127 digital silence.
 const SILENT: u8 = 126;
-
-/// What a call's media is told at its start.
-#[derive(Debug, Clone)]
-pub struct MediaConfig {
-    /// SDES CNAME of ours: random, the same on every line (RFC 7022).
-    pub cname: String,
-    /// SDES NAME of ours.
-    pub name: String,
-    /// Wall clock for reports.
-    pub clock: NtpClock,
-    /// For SSRCs, sequence numbers and report intervals.
-    pub seed: u64,
-    /// How many video lines we have.
-    pub slots: usize,
-    /// The host we talk SIP with.
-    pub sip_host: Option<IpAddr>,
-}
-
-/// Something for the shell.
-#[derive(Debug)]
-pub enum Output {
-    /// To be sent.
-    Send(Datagram),
-    /// For the speaker.
-    Play(Heard),
-    /// For the decoder of this slot.
-    Decode {
-        /// Slot, from 0.
-        slot: usize,
-        /// The picture.
-        picture: Picture,
-    },
-    /// For our encoder.
-    Encode(Order),
-}
-
-/// How our picture is to be encoded from now on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
-    /// The next picture must be a key frame.
-    pub key_frame: bool,
-    /// Bits per second.
-    pub bitrate: u32,
-}
-
-/// A picture that came out of the decoder, or did not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Decoded {
-    /// Slot, from 0.
-    pub slot: usize,
-    /// Whose picture.
-    pub source: Ssrc,
-    /// Size in pixels; none when nothing could be decoded.
-    pub size: Option<(u32, u32)>,
-    /// The decoder needs a key frame.
-    pub broken: bool,
-}
 
 /// One m= line.
 #[derive(Debug)]
@@ -568,11 +513,12 @@ fn video(lines: &mut [Option<Line>], wanted: usize) -> Option<&mut VideoLine> {
 mod tests {
     use std::net::Ipv4Addr;
 
-    use rtp_session::AudioLevel;
+    use rtp_session::{AudioLevel, NtpClock};
     use sdp::negotiate::LocalTransport;
 
     use super::*;
     use crate::core::call::{Call, LocalPorts};
+    use crate::media::line::Datagram;
 
     const TICK: Duration = Duration::from_millis(20);
     const LEVEL: AudioLevel = AudioLevel { voice: true, level: 30 };
