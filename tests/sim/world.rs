@@ -500,6 +500,8 @@ fn settings(listen: SocketAddr) -> Settings {
         gone: Duration::from_secs(24 * 3600),
         visibility: Visibility::Public,
         media_path: PathPolicy::Automatic,
+        direct_after: Duration::from_secs(1),
+        direct_again: Duration::from_secs(10),
         guests_create: true,
         invite: InvitePolicy::Members,
         factory_answer: FactoryAnswer::Auto,

@@ -102,6 +102,10 @@ pub struct Settings {
     pub visibility: Visibility,
     /// Which way media of a conference may go if nothing was said about it.
     pub media_path: PathPolicy,
+    /// How long two must have been alone before their media go directly: nobody else is just dialling.
+    pub direct_after: Duration,
+    /// The same once the media of a conference have been mixed for a reason: who comes and goes does not make it flap.
+    pub direct_again: Duration,
     /// Whether guests may create conferences, where they may call at all.
     pub guests_create: bool,
     /// Who may have somebody called in.

@@ -77,12 +77,12 @@ impl Creation {
             MediaPath::Direct => "direct".to_owned(),
         });
         let all = [
-            ("Conference-Media-Path", media_path),
             ("Conference-Name", self.name.clone()),
             ("Subject", self.subject.clone()),
             ("Conference-Pin", self.pin.clone()),
             ("Conference-Visibility", visibility),
             ("Conference-Max-Members", self.max_members.map(|most| most.to_string())),
+            ("Conference-Media-Path", media_path),
             ("Conference-Waiting-Room", self.waiting_room.then(|| "1".to_owned())),
         ];
         let said = all.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
@@ -168,6 +168,7 @@ mod tests {
             "Conference-Pin: 4711",
             "Conference-Visibility: members",
             "Conference-Max-Members: 5",
+            "Conference-Media-Path: mixed",
             "Conference-Waiting-Room: 1",
             "Require: recipient-list-invite",
         ];

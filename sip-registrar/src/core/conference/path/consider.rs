@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sip_stack::endpoint::CallId;
 
-use super::{Direct, HYSTERESIS, PathState, Return, SETTLE, same};
+use super::{AGAIN, Direct, PathState, Return, same};
 use crate::core::conference::ConferenceName;
 use crate::core::history::{Record, RecordKind};
 use crate::core::registrar::{Registrar, Role};
@@ -48,7 +48,9 @@ impl Registrar {
     /// Two could talk directly: begins once it is quiet.
     fn consider_direct(&mut self, now: Instant, name: &ConferenceName, pair: [CallId; 2]) {
         let Some(focus) = self.directory.look_mut(name) else { return };
-        let quiet = if focus.path.unsettled { HYSTERESIS } else { SETTLE };
+        let settings = &self.settings;
+        let unsettled = focus.path.unsettled;
+        let quiet = if unsettled { settings.direct_again } else { settings.direct_after };
         let since = focus.path.pair.map_or(now, |(_, since)| since);
         let at = (since + quiet).max(focus.path.not_before);
         if at > now {
@@ -58,7 +60,7 @@ impl Registrar {
         }
         match focus.may_begin(pair) {
             Err(why) => focus.path.why = why,
-            Ok(()) if !self.mixer.is_up() => focus.path.due = Some(now + SETTLE),
+            Ok(()) if !self.mixer.is_up() => focus.path.due = Some(now + AGAIN),
             Ok(()) => self.ask_first(now, name, pair),
         }
     }

@@ -122,12 +122,6 @@ pub(crate) enum Return {
     Again(Instant),
 }
 
-/// How long two must have been alone before the way changes: nobody else is just dialling, and prompts are over.
-const SETTLE: Duration = Duration::from_secs(1);
-
-/// The same after the conference was mixed for a reason: who comes and goes does not make it flap.
-const HYSTERESIS: Duration = Duration::from_secs(10);
-
 /// How long the second may take to answer: on a bad link the request is sent four times by then. The first one's
 /// phone waits all the time for its ACK, and gives up after 32 s.
 const ANSWER: Duration = Duration::from_secs(5);

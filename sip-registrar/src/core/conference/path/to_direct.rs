@@ -11,7 +11,7 @@ use sip_stack::message::Response;
 use super::super::chat::without_chat;
 use super::describe::{answer_for, for_the_other, live, mark, unmark};
 use super::report::Signs;
-use super::{ANSWER, Direct, EVIDENCE, PathState, REMOTE_EVIDENCE, Return, SETTLE};
+use super::{AGAIN, ANSWER, Direct, EVIDENCE, PathState, REMOTE_EVIDENCE, Return};
 use crate::core::conference::{ConferenceName, Session};
 use crate::core::mixer::Purpose;
 use crate::core::registrar::Registrar;
@@ -23,7 +23,7 @@ impl Registrar {
         let reports = pair.map(|call| focus.member(call).is_some_and(|member| member.reports));
         let pair = if reports == [false, true] { [pair[1], pair[0]] } else { pair };
         if self.endpoint.reinvite(now, pair[0], None).is_err() {
-            focus.path.due = Some(now + SETTLE);
+            focus.path.due = Some(now + AGAIN);
             return;
         }
         if let Some(member) = focus.member_mut(pair[0]) {
@@ -89,7 +89,7 @@ impl Registrar {
         focus.path.failed(pair);
         focus.path.state = PathState::Mixed;
         focus.path.unsettled = true;
-        focus.path.not_before = now + super::HYSTERESIS;
+        focus.path.not_before = now + self.settings.direct_again;
         focus.path.why = why;
         if let Some(member) = focus.member_mut(pair[0]) {
             member.session = Session::Stable;

@@ -8,7 +8,7 @@ use sdp::SessionDescription;
 use sip_stack::endpoint::{Body, CallId, SessionError};
 
 use super::super::chat::without_chat;
-use super::{AGAIN, HYSTERESIS, PathState, Return};
+use super::{AGAIN, PathState, Return};
 use crate::core::conference::{ConferenceName, Session};
 use crate::core::mixer::Purpose;
 use crate::core::registrar::Registrar;
@@ -280,7 +280,7 @@ impl Registrar {
         focus.path.due = due;
         if again.is_empty() && !waiting {
             focus.path.state = PathState::Mixed;
-            focus.path.not_before = focus.path.not_before.max(now + HYSTERESIS);
+            focus.path.not_before = focus.path.not_before.max(now + self.settings.direct_again);
             self.conference_changed(name);
         }
         for call in again {
