@@ -82,6 +82,8 @@ pub struct Chart {
     pub call_id: String,
     /// What is wrong, in plain sentences; empty when nothing is.
     pub findings: Vec<String>,
+    /// Its media go directly to the other of two: the mixer knows nothing of them.
+    pub direct: bool,
     /// What is known: who it is, from where, with what.
     pub facts: Vec<String>,
 }
@@ -93,6 +95,8 @@ pub struct Examination {
     pub name: String,
     /// What the mixer calls it.
     pub conference: String,
+    /// Which way its media go, and why.
+    pub media_path: String,
     /// Its members, or the one that was asked for.
     pub members: Vec<Chart>,
 }
@@ -116,7 +120,9 @@ impl Registrar {
     fn examination(&self, focus: &Focus, calls: impl Iterator<Item = CallId>) -> Examination {
         let name = self.directory.name_of(focus.id()).map(ToString::to_string);
         let members = calls.filter_map(|call| focus.member(call)).map(chart).collect();
-        Examination { name: name.unwrap_or_default(), conference: focus.id().to_owned(), members }
+        let media_path = format!("{}: {}", focus.path.as_str(), focus.path.why);
+        let (name, conference) = (name.unwrap_or_default(), focus.id().to_owned());
+        Examination { name, conference, media_path, members }
     }
 }
 
@@ -152,6 +158,7 @@ fn chart(member: &Member) -> Chart {
         leg: member.leg.clone(),
         call_id: call_id.clone(),
         findings,
+        direct: !member.at_mixer,
         facts,
     }
 }

@@ -36,32 +36,39 @@ struct Patient {
 struct Report {
     name: String,
     conference: String,
+    /// Which way media go, and why.
+    media_path: String,
     /// Why the mixer tells nothing.
     mixer_error: Option<String>,
     members: Vec<Patient>,
 }
 
 impl Report {
-    fn new(found: Examination, media: Result<Vec<LegHealth>, MixerError>) -> Self {
+    fn new(mut found: Examination, media: Result<Vec<LegHealth>, MixerError>) -> Self {
+        // Of two who talk directly the mixer has nothing to tell.
+        let direct = found.members.iter().all(|chart| chart.direct);
         let (media, mixer_error) = match media {
             Ok(media) => (media, None),
+            Err(_) if direct => (Vec::new(), None),
             Err(error) => (Vec::new(), Some(error.to_string())),
         };
         let with_media = |signalling: Chart| {
             let media = media.iter().find(|leg| leg.leg == signalling.leg).cloned();
             Patient { signalling, media }
         };
-        let members = found.members.into_iter().map(with_media).collect();
-        Self { name: found.name, conference: found.conference, mixer_error, members }
+        let members = std::mem::take(&mut found.members).into_iter().map(with_media).collect();
+        let Examination { name, conference, media_path, .. } = found;
+        Self { name, conference, media_path, mixer_error, members }
     }
 
     fn to_text(&self) -> String {
         let mut text = format!("conference {} ({} at the mixer)\n", self.name, self.conference);
+        let _ = writeln!(text, "media path: {}", self.media_path);
         if let Some(error) = &self.mixer_error {
             let _ = writeln!(text, "the mixer tells nothing: {error}");
         }
         for Patient { signalling, media } in &self.members {
-            let Chart { display_name, leg, call_id, findings, facts } = signalling;
+            let Chart { display_name, leg, call_id, findings, direct, facts } = signalling;
             let _ = writeln!(text, "\n{display_name}  leg {leg}  Call-ID {call_id}");
             for finding in findings {
                 let _ = writeln!(text, "  ! {finding}");
@@ -71,7 +78,7 @@ impl Report {
             }
             match media {
                 Some(media) => describe(media, &mut text),
-                None if self.mixer_error.is_none() => {
+                None if self.mixer_error.is_none() && !direct => {
                     let _ = writeln!(text, "  ! the mixer knows no such leg");
                 }
                 None => {}
@@ -162,11 +169,13 @@ mod tests {
         Examination {
             name: "room".into(),
             conference: "room-1".into(),
+            media_path: "mixer: more than two are there".into(),
             members: vec![Chart {
                 display_name: "Zoé".into(),
                 leg: "7".into(),
                 call_id: "a@b".into(),
                 findings: vec!["no ACK has come for our 200".into()],
+                direct: false,
                 facts: vec!["user agent: baresip".into()],
             }],
         }
@@ -184,6 +193,7 @@ mod tests {
         assert_eq!(
             Report::new(found(), Ok(legs)).to_text(),
             "conference room (room-1 at the mixer)\n\
+             media path: mixer: more than two are there\n\
              \n\
              Zoé  leg 7  Call-ID a@b\n  \
                ! no ACK has come for our 200\n    \
@@ -193,6 +203,10 @@ mod tests {
         );
         let lost = Report::new(found(), Ok(Vec::new())).to_text();
         assert!(lost.contains("! the mixer knows no such leg"), "{lost}");
+        let mut two = found();
+        two.members[0].direct = true;
+        let direct = Report::new(two, Err(MixerError::NotFound)).to_text();
+        assert!(!direct.contains("the mixer"), "it has nothing to tell: {direct}");
         let silent = Report::new(found(), Err(MixerError::NotFound)).to_text();
         assert!(silent.contains("the mixer tells nothing: no such conference"), "{silent}");
     }
