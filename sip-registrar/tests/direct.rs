@@ -328,3 +328,39 @@ fn a_new_offer_goes_to_the_other_and_its_refusal_back() {
     }
     assert_eq!(mode(&lab).0, "direct");
 }
+
+/// A phone with an account, somewhere else than this machine.
+fn far(lab: &mut Lab, name: &str, password: &str, host: &str, port: u16) -> Phone {
+    let mut phone = Phone::new(name, port).with_password(password);
+    phone.flow.local = "192.0.2.1:5060".parse().unwrap();
+    phone.flow.remote = format!("{host}:{port}").parse().unwrap();
+    phone.contact = format!("<sip:{name}@{host}:{port}>");
+    phone.uri = format!("sip:room@{SERVER}");
+    let at_home = offer(port, "").replace("127.0.0.1", host);
+    let response = phone.ask(lab, "INVITE", REPORTS, &at_home);
+    assert_eq!(response.status, 200, "{response:?}");
+    phone.learn(&response);
+    phone.ack(lab, "");
+    phone
+}
+
+#[test]
+fn nobody_has_others_send_their_media_to_a_stranger() {
+    for stranger in ["198.51.100.7", "203.0.113.99"] {
+        let mut lab = Lab::new();
+        let first = far(&mut lab, "alice", "wonderland", "198.51.100.7", 5070);
+        let second = far(&mut lab, "bob", "builder", "203.0.113.9", 5080);
+        lab.wait(Duration::from_millis(1001));
+        let request = requests(&lab.take(5070), &Method::Invite).pop().expect("it is asked");
+        let anew = offer(5070, "").replace("127.0.0.1", stranger);
+        first.respond(&mut lab, &request, 200, "", &anew);
+        let passed_on = requests(&lab.take(second.port()), &Method::Invite);
+        if stranger == "198.51.100.7" {
+            assert_eq!(passed_on.len(), 1, "it is where its SIP comes from");
+            continue;
+        }
+        assert!(passed_on.is_empty(), "{passed_on:?}");
+        let ack = requests(&lab.take(5070), &Method::Ack).pop().expect("an ACK");
+        assert_eq!(description(&ack.body).media[0].port, 20_000, "it stays at the mixer");
+    }
+}

@@ -78,6 +78,10 @@ impl Registrar {
             self.leave_direct(now, name, "a client has asked for an offer");
             return Err(later());
         };
+        if self.member_mut(from).is_none_or(|member| !member.may_be_at(offer)) {
+            self.leave_direct(now, name, "a client wants its media somewhere else");
+            return Err(later());
+        }
         let mut offer = offer.clone();
         unmark(&mut offer);
         let token = self.token_of(name);
@@ -120,7 +124,11 @@ impl Registrar {
     ) {
         let Some((change, other)) = self.take_change(name) else { return };
         let from = change.from;
-        let Some(mut answer) = answer else {
+        let own = |answer: &SessionDescription| {
+            let name = self.directory.get(name);
+            name.and_then(|focus| focus.member(other)).is_some_and(|m| m.may_be_at(answer))
+        };
+        let Some(mut answer) = answer.filter(own) else {
             let _ = self.endpoint.reject_reinvite(now, from, 502, "", &[]);
             return;
         };

@@ -108,7 +108,11 @@ impl Registrar {
         let Some(focus) = self.directory.look_mut(name) else { return };
         let PathState::Asking { pair, aborted } = focus.path.state else { return };
         let stable = focus.member(pair[1]).is_some_and(|m| m.session == Session::Stable);
-        if aborted || !stable {
+        let own = focus.member(pair[0]).is_some_and(|m| m.may_be_at(&offer));
+        if !own {
+            focus.path.failed(pair);
+        }
+        if aborted || !stable || !own {
             focus.path.state = PathState::Returning;
             self.owe(now, pair[0], offer);
             return;
@@ -163,8 +167,16 @@ impl Registrar {
         let Some(focus) = self.directory.look_mut(name) else { return };
         let PathState::Offering { pair, offer, aborted, .. } = &focus.path.state else { return };
         let (pair, aborted, offer) = (*pair, *aborted, offer.clone());
-        let answer = answer.filter(|answer| live(answer, &MediaKind::Audio).is_some() && !aborted);
+        let second = focus.member(pair[1]);
+        let usable = |answer: &SessionDescription| {
+            live(answer, &MediaKind::Audio).is_some()
+                && second.is_some_and(|second| second.may_be_at(answer))
+        };
+        let answer = answer.filter(|answer| usable(answer) && !aborted);
         let Some(mut answer) = answer else {
+            if !aborted {
+                focus.path.failed(pair);
+            }
             focus.path.state = PathState::Returning;
             self.owe(now, pair[0], *offer);
             self.begin_return(now, pair[1]);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use sdp::negotiate::direction_of;
-use sdp::{CodecSet, Connection, Direction, MediaKind, SessionDescription};
+use sdp::{CodecSet, Connection, Direction, MediaDescription, MediaKind, SessionDescription};
 use sip_stack::endpoint::CallId;
 
 use super::describe::live;
@@ -32,15 +32,38 @@ impl Side {
     }
 
     fn offers_ice(&self) -> bool {
-        let lines = self.description.media.iter().map(|line| &line.attributes);
-        lines.chain([&self.description.attributes]).any(|a| a.has("ice-ufrag"))
-            && self.description.media.iter().any(|line| line.attributes.has("candidate"))
+        live(&self.description, &MediaKind::Audio)
+            .is_some_and(|(_, line)| does_ice(&self.description, line))
     }
 
     /// Where its voice is received.
     fn voice(&self) -> Option<IpAddr> {
         let (index, _) = live(&self.description, &MediaKind::Audio)?;
         Some(self.description.connection_of(index).and_then(Connection::to_ip)?.to_canonical())
+    }
+}
+
+/// Whether somebody does ICE on a line: then nothing is sent there but by consent (RFC 7675).
+fn does_ice(description: &SessionDescription, line: &MediaDescription) -> bool {
+    let named = |name| line.attributes.has(name) || description.attributes.has(name);
+    named("ice-ufrag") && named("ice-pwd") && line.attributes.has("candidate")
+}
+
+impl Member {
+    /// Whether the places that a description of it names are its own, as far as can be told. Nobody must have others send
+    /// their media to a stranger, who never asked for them and could not make them stop.
+    pub(super) fn may_be_at(&self, description: &SessionDescription) -> bool {
+        let source = self.provenance.source().ip().to_canonical();
+        let here = self.provenance.local().to_canonical().is_loopback();
+        let lines = description.media.iter().enumerate();
+        let mut media = lines.filter(|(_, line)| line.is_live() && line.kind != MediaKind::Message);
+        media.all(|(index, line)| {
+            let at = description.connection_of(index).and_then(Connection::to_ip);
+            let at = at.map(|at| at.to_canonical());
+            here || does_ice(description, line)
+                // No address is hold (RFC 3264 §8.4).
+                || at.is_none_or(|at| at == source || at.is_unspecified())
+        })
     }
 }
 
