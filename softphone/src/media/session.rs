@@ -2,13 +2,13 @@
 
 mod flow;
 mod ice;
+mod report;
 mod types;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use audio_playout::PlayoutStats;
 use bytes::Bytes;
 use media_codec::AudioCodec;
 use rtp_session::{PacketKind, RtpPacket, SessionConfig, Ssrc, classify, rtcp};
@@ -23,7 +23,6 @@ use super::ice::IceEvent;
 use super::line::{Channel, News, Path};
 use super::video_line::VideoLine;
 use crate::core::participants::Participants;
-use crate::core::report::{self, AudioReport, Report, VideoReport, ms};
 use crate::core::tiles::{Own, Tile, Tiles};
 
 /// Session bandwidth RTCP takes its 5 % of, in bit/s (RFC 3550 §6.2).
@@ -440,35 +439,6 @@ impl MediaSession {
         })
     }
 
-    /// Fills in everything about media.
-    pub fn report(&self, now: Instant, playout: &PlayoutStats, report: &mut Report) {
-        if let Some(line) = self.audio() {
-            let received = line.received_report();
-            let half_trip = line.rtt().unwrap_or(Duration::ZERO) / 2;
-            let delay_ms = (received.packets > 0).then(|| ms(playout.delay + half_trip));
-            report.audio = AudioReport {
-                sent: line.sent_report(),
-                received,
-                concealed_frames: playout.concealed_ms.div_ceil(20),
-                late_packets: playout.late,
-                delay_ms,
-            };
-        }
-        let mut video = VideoReport::default();
-        for line in self.lines.iter().flatten() {
-            let Line::Video { slot, line } = line else { continue };
-            if *slot == 0 {
-                video.sent = line.sent_report();
-                (video.frames_sent, video.key_frames_sent, video.retransmitted) =
-                    line.sent_frames();
-            }
-            video.slots.push(line.slot_report(*slot));
-        }
-        report.video = video;
-        report.ice = self.ice_report();
-        report.participants = report::participants(&self.participants, self.started, now);
-    }
-
     /// Codec of the audio line.
     #[must_use]
     pub fn audio_codec(&self) -> Option<AudioCodec> {
@@ -516,8 +486,13 @@ mod tests {
     use rtp_session::{AudioLevel, NtpClock};
     use sdp::negotiate::LocalTransport;
 
+    use std::time::Duration;
+
+    use audio_playout::PlayoutStats;
+
     use super::*;
     use crate::core::call::{Call, LocalPorts};
+    use crate::core::report::Report;
     use crate::media::line::Datagram;
 
     const TICK: Duration = Duration::from_millis(20);
