@@ -871,3 +871,118 @@ fn who_waits_is_called_into_a_conference() {
     world.pass(Duration::from_secs(3));
     assert_eq!(*world.outcome(), Outcome::Left);
 }
+
+/// A call of which the focus wants reports, whose media go directly to somebody else now.
+fn direct() -> World {
+    let mut world = called();
+    let (call, request) = world.incoming();
+    assert_eq!(request.headers.get("Recv-Info"), Some("parley-media-path"));
+    let mut theirs = callee();
+    let answer = theirs.answer(std::str::from_utf8(&request.body).unwrap()).unwrap();
+    let headers = vec![("Recv-Info".to_owned(), "parley-media-path".to_owned())];
+    let answer = Answer { headers, ..Answer::with_body(Body::sdp(answer)) };
+    world.server.accept(world.now, call, answer).unwrap();
+    world.exchange();
+    assert_eq!(world.phone.direct(), None);
+    let marks = "t=0 0\r\na=parley-path:direct\r\na=parley-chat:secret sip:ben@127.0.0.1:5099\r\n";
+    let offer = theirs.offer().replace("t=0 0\r\n", marks);
+    world.server.reinvite(world.now, call, Some(Body::sdp(offer))).unwrap();
+    world.exchange();
+    assert_eq!(world.phone.direct().map(|direct| direct.version), Some(2));
+    world.events.clear();
+    world
+}
+
+fn told(world: &mut World, signs: MediaSigns) -> Vec<String> {
+    world.phone.tell_media(world.now, signs);
+    let told = told_in_dialog(world.exchange());
+    for (transaction, _) in &told {
+        world.server.respond_status(world.now, *transaction, 200, "").unwrap();
+    }
+    world.exchange();
+    let infos = told.into_iter().filter(|(_, request)| request.method == Method::Info);
+    infos.map(|(_, request)| String::from_utf8_lossy(&request.body).into_owned()).collect()
+}
+
+#[test]
+fn the_focus_is_told_once_how_media_do_that_it_does_not_see() {
+    let mut world = direct();
+    let signs = MediaSigns::default();
+    assert!(told(&mut world, signs).is_empty(), "there is nothing to say yet");
+    let signs = MediaSigns { receives: true, ..signs };
+    let expected = ["{\"version\":2,\"receives\":true,\"heard\":false}"];
+    assert_eq!(told(&mut world, signs), expected);
+    assert!(told(&mut world, signs).is_empty(), "once");
+    let signs = MediaSigns { heard: true, ..signs };
+    assert_eq!(told(&mut world, signs), ["{\"version\":2,\"receives\":true,\"heard\":true}"]);
+    let signs = MediaSigns { lost: true, ..signs };
+    assert_eq!(told(&mut world, signs), ["{\"version\":2,\"receives\":false,\"heard\":true}"]);
+    let mut plain = called();
+    plain.accept();
+    assert!(told(&mut plain, signs).is_empty(), "nobody has asked");
+}
+
+fn message_to_other(told: &[ServerEvent]) -> Option<(ServerTransactionId, &Request)> {
+    told.iter().find_map(|event| match event {
+        ServerEvent::Request { transaction, request, .. } if request.method == Method::Message => {
+            Some((*transaction, request))
+        }
+        _ => None,
+    })
+}
+
+#[test]
+fn a_line_goes_straight_to_the_other_and_by_the_focus_when_that_fails() {
+    let mut world = direct();
+    let unix = Duration::from_secs(1_800_000_000);
+    let first = world.phone.say(world.now, unix, "hello").unwrap();
+    let told = world.exchange();
+    let (transaction, request) = message_to_other(&told).expect("straight");
+    assert_eq!(request.uri.to_string(), "sip:ben@127.0.0.1:5099");
+    assert_eq!(request.headers.get("Parley-Chat"), Some("secret"));
+    world.server.respond_status(world.now, transaction, 200, "").unwrap();
+    world.exchange();
+    assert_eq!(world.events.pop(), Some(Event::Said { id: first }));
+
+    let second = world.phone.say(world.now, unix, "nobody answers").unwrap();
+    let told = world.exchange();
+    let id = |request: &Request| Cpim::parse(&request.body).unwrap().to_bytes();
+    let (_, request) = message_to_other(&told).expect("straight");
+    let straight = id(request);
+    let told = told_in_dialog(world.pass(Duration::from_millis(2_100)));
+    let [(transaction, request)] = told.as_slice() else { panic!("{told:?}") };
+    assert_eq!(id(request), straight, "the same Message-ID: it is shown once");
+    world.server.respond_status(world.now, *transaction, 200, "").unwrap();
+    world.exchange();
+    assert_eq!(world.events.pop(), Some(Event::Said { id: second }));
+
+    world.phone.say(world.now, unix, "the next one").unwrap();
+    let told = world.exchange();
+    assert!(message_to_other(&told).is_none(), "it is not tried again");
+    assert_eq!(told_in_dialog(told).len(), 1);
+}
+
+#[test]
+fn only_who_shows_the_token_is_the_other() {
+    let mut world = direct();
+    for (token, status) in [("secret", 200), ("guess", 403), ("", 403)] {
+        let from = NameAddr::new(uri("sip:ben@127.0.0.1")).with_display_name("Ben");
+        let to = uri("sip:ann@127.0.0.1:5070");
+        let mut request =
+            world.server.new_request(Method::Message, to.clone(), from, NameAddr::new(to.clone()));
+        if !token.is_empty() {
+            request.headers.push("Parley-Chat", token);
+        }
+        request.set_body("text/plain", "psst".to_owned());
+        world.server.send_request(world.now, request, Endpoint::target_of(&to)).unwrap();
+        let answer = world.exchange().into_iter().find_map(|event| match event {
+            ServerEvent::Response { response, .. } => Some(response.status),
+            _ => None,
+        });
+        assert_eq!(answer, Some(status), "{token}");
+        let chat = world.events.pop();
+        let line =
+            ChatLine { at: None, from: "Ben".to_owned(), text: "psst".to_owned(), private: false };
+        assert_eq!(chat, (status == 200).then_some(Event::Chat(line)), "{token}");
+    }
+}
