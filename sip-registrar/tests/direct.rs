@@ -364,3 +364,17 @@ fn nobody_has_others_send_their_media_to_a_stranger() {
         assert_eq!(description(&ack.body).media[0].port, 20_000, "it stays at the mixer");
     }
 }
+
+/// Clients without RTCP feedback ask by INFO (RFC 5168), and there is no mixer to ask now.
+#[test]
+fn a_key_frame_is_asked_of_the_other() {
+    let (mut lab, mut first, second, _) = direct();
+    let body = "<media_control><vc_primitive><to_encoder><picture_fast_update/></to_encoder>\
+                </vc_primitive></media_control>";
+    let headers = "Content-Type: application/media_control+xml\r\n";
+    lab.asked.clear();
+    assert_eq!(last_response(first.send(&mut lab, "INFO", headers, body)).status, 200);
+    let asked = requests(&lab.take(second.port()), &Method::Info).pop().expect("an INFO");
+    assert!(String::from_utf8_lossy(&asked.body).contains("picture_fast_update"));
+    assert!(lab.asked.is_empty(), "{:?}", lab.asked);
+}

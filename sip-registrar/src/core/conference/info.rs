@@ -56,6 +56,10 @@ impl Registrar {
     }
 
     fn refresh_video(&mut self, now: Instant, call: CallId) {
+        if let Some(other) = self.directly_with(call) {
+            self.ask_member_key_frame(now, other);
+            return;
+        }
         let Some((leg, _)) = self.leg_and_member(call) else { return };
         if self.mixer.is_up() {
             let id = self.mixer.send(now, Purpose::Forget, call, leg.clone());
@@ -65,7 +69,13 @@ impl Registrar {
 
     /// The mixer wants a key frame of a member that has no RTCP feedback.
     pub(crate) fn ask_key_frame(&mut self, now: Instant, leg: &LegRef) {
-        let Some(call) = self.call_of(leg) else { return };
+        if let Some(call) = self.call_of(leg) {
+            self.ask_member_key_frame(now, call);
+        }
+    }
+
+    /// Somebody wants a key frame of a member: the mixer, or the other of two.
+    fn ask_member_key_frame(&mut self, now: Instant, call: CallId) {
         let Some(member) = self.member_mut(call) else { return };
         if !member.joined || member.asking_key_frame || member.refuses_key_frame {
             return;

@@ -64,6 +64,15 @@ impl Registrar {
         }
     }
 
+    /// With whom a member talks directly, if it does.
+    pub(crate) fn directly_with(&self, call: CallId) -> Option<CallId> {
+        let focus = self.directory.get(&self.conference_of(call)?)?;
+        match &focus.path.state {
+            PathState::Direct(direct) if direct.pair.contains(&call) => Some(direct.other(call)),
+            _ => None,
+        }
+    }
+
     fn pass_on(
         &mut self,
         now: Instant,

@@ -63,7 +63,7 @@ function facts(meeting) {
     const { start, end } = meeting.schedule;
     all.push("planned " + moment(start) + (end ? " to " + moment(end) : ""));
   }
-  all.push("media: " + (meeting.mode === "mixer" ? "through the mixer" : meeting.mode));
+  all.push("media: " + (meeting.mode === "mixer" ? "through the mixer" : "directly between the two"));
   if (meeting.visibility !== "public") all.push(meeting.visibility);
   if (meeting.locked) all.push("locked");
   if (meeting.has_pin) all.push("PIN");
