@@ -62,6 +62,8 @@ pub struct Component {
     known: Vec<SocketAddr>,
     validated: Validated,
     selected: Option<(SocketAddr, bool)>,
+    /// The first who has answered a check: who only sends one may have written another's address on it.
+    consenting: Option<(SocketAddr, bool)>,
     /// What we are, seen from the peer.
     mapped: Option<SocketAddr>,
     previous: Option<Previous>,
@@ -119,6 +121,7 @@ impl Component {
             known: Vec::new(),
             validated: Validated::default(),
             selected: None,
+            consenting: None,
             mapped: None,
             consent: Consent::new(now, tie_breaker ^ u64::from(number) ^ u64::from(base.port())),
             next: None,
@@ -198,6 +201,9 @@ impl Component {
             return false;
         }
         self.validated.insert(from, relayed);
+        if response {
+            self.consenting.get_or_insert((from, relayed));
+        }
         self.after(now);
         if response && self.selected == Some((from, relayed)) {
             self.mapped = mapped;
@@ -276,21 +282,16 @@ impl Component {
             || previous.is_some_and(|previous| previous.validated.contains(from, relayed))
     }
 
-    /// Where media goes, and whether by way of the relay: the way chosen; while there is none yet, the one of before,
-    /// then the first that works, then `default`, the place the description names, so that nobody waits in silence.
+    /// Where media goes, and whether by way of the relay: the way chosen; while there is none yet, the one of before, then
+    /// the first from where a check was answered. Nowhere before that: whoever is named in a description need not be the one
+    /// who wrote it (RFC 7675 §5.1, RFC 8445 §19.5.1).
     #[must_use]
-    pub fn destination(&self, default: Option<SocketAddr>) -> Option<(SocketAddr, bool)> {
+    pub fn destination(&self) -> Option<(SocketAddr, bool)> {
         if self.consent.is_lost() {
             return None;
         }
         let previous = self.previous.as_ref().map(|previous| previous.remote);
-        let direct = default.filter(|_| self.offers_host()).map(|to| (to, false));
-        let by_relay = default.filter(|_| self.relay.is_some()).map(|to| (to, true));
-        self.selected.or(previous).or(self.validated.first()).or(direct).or(by_relay)
-    }
-
-    fn offers_host(&self) -> bool {
-        self.agent.local_candidates().any(|own| own.kind() == is::CandidateKind::Host)
+        self.selected.or(previous).or(self.consenting)
     }
 
     /// The way chosen.

@@ -23,11 +23,6 @@ impl Validated {
     pub(super) fn contains(&self, from: SocketAddr, relayed: bool) -> bool {
         self.0.contains(&(from, relayed))
     }
-
-    /// The first of them.
-    pub(super) fn first(&self) -> Option<(SocketAddr, bool)> {
-        self.0.first().copied()
-    }
 }
 
 #[cfg(test)]
@@ -44,6 +39,6 @@ mod tests {
         }
         assert!(!validated.contains(at(1), false) && validated.contains(at(17), false));
         assert!(!validated.contains(at(17), true));
-        assert_eq!(validated.first(), Some((at(2), false)));
+        assert_eq!(validated.0.first(), Some(&(at(2), false)));
     }
 }

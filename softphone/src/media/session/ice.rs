@@ -184,10 +184,9 @@ impl MediaSession {
     fn route(&mut self, index: usize) {
         let Some(line) = self.ice.get(index) else { return };
         let Some(path) = path_of(&mut self.lines, index) else { return };
-        let (rtp_default, rtcp_default) = path.signalled();
         let [rtp, rtcp] = &line.components;
-        let rtp = rtp.as_ref().map(|component| route(component.destination(rtp_default)));
-        let rtcp = rtcp.as_ref().map(|component| route(component.destination(rtcp_default)));
+        let rtp = rtp.as_ref().map(|component| route(component.destination()));
+        let rtcp = rtcp.as_ref().map(|component| route(component.destination()));
         path.set_routes(rtp, if line.mux { rtp } else { rtcp });
     }
 
