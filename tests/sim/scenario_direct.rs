@@ -208,6 +208,18 @@ fn a_mixer_that_dies_is_nothing_to_two_who_do_without() {
     world.assert_nothing_is_left();
 }
 
+#[test]
+fn two_who_are_gone_at_once_are_noticed() {
+    let mut world = direct(36, Quality::GOOD);
+    world.run(secs(150));
+    assert_eq!(world.counters().members, 2, "who is there answers");
+    world.vanish("ann");
+    world.vanish("ben");
+    world.run(secs(60 + 35));
+    assert_eq!(world.counters().members, 0, "{}", world.ladder);
+    world.assert_nothing_is_left();
+}
+
 /// Whatever happens, and whenever in the switch.
 #[test]
 fn the_middle_of_a_switch_can_be_anywhere() {

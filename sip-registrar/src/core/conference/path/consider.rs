@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use sip_stack::endpoint::CallId;
 
-use super::{AGAIN, Direct, PathState, Return, same};
+use super::{AGAIN, Direct, PROBE, PathState, Return, same};
 use crate::core::conference::ConferenceName;
 use crate::core::history::{Record, RecordKind};
 use crate::core::registrar::{Registrar, Role};
@@ -68,10 +68,22 @@ impl Registrar {
     /// Media are known to flow directly, or must be by now.
     pub(super) fn check_evidence(&mut self, now: Instant, name: &ConferenceName) {
         let Some(focus) = self.directory.look_mut(name) else { return };
-        let PathState::Direct(direct) = &focus.path.state else { return };
+        let PathState::Direct(direct) = &mut focus.path.state else { return };
         if direct.confirmed {
+            let pair = direct.pair;
+            let due = direct.until <= now;
+            if due {
+                direct.until = now + PROBE;
+            }
+            let until = direct.until;
+            focus.path.due = Some(until);
+            // Nobody else would notice when both are gone at once: the mixer does not hear of them.
+            for call in pair.into_iter().filter(|_| due) {
+                self.probe(now, call);
+            }
             return;
         }
+        let PathState::Direct(direct) = &focus.path.state else { return };
         let reports = direct.pair.map(|call| focus.member(call).is_some_and(|m| m.reports));
         if direct.is_evident(reports) {
             self.confirm_direct(now, name);

@@ -96,8 +96,9 @@ pub(crate) struct Direct {
     token: Option<String>,
     /// What each has told.
     signs: [Signs; 2],
-    /// Media flow; before that until when they must.
+    /// Media flow.
     confirmed: bool,
+    /// Until when they must; later, when both are asked for a sign of life.
     until: Instant,
     /// A new offer of one of them that is with the other.
     change: Option<Change>,
@@ -132,6 +133,10 @@ const EVIDENCE: Duration = Duration::from_secs(5);
 /// The same where only one side can tell, which knows of the other direction by the peer's reports: RTCP comes every
 /// five seconds or so (RFC 3550 §6.2).
 const REMOTE_EVIDENCE: Duration = Duration::from_secs(12);
+
+/// So often those who talk directly are asked whether they are still there, as the mixer has those asked of whom it hears
+/// nothing.
+const PROBE: Duration = Duration::from_secs(60);
 
 /// After so many failures with the same two it is not tried again.
 const MAX_FAILURES: u8 = 2;

@@ -11,7 +11,7 @@ use sip_stack::message::Response;
 use super::super::chat::without_chat;
 use super::describe::{answer_for, for_the_other, live, mark, unmark};
 use super::report::Signs;
-use super::{AGAIN, ANSWER, Direct, EVIDENCE, PathState, REMOTE_EVIDENCE, Return};
+use super::{AGAIN, ANSWER, Direct, EVIDENCE, PROBE, PathState, REMOTE_EVIDENCE, Return};
 use crate::core::conference::{ConferenceName, Session};
 use crate::core::mixer::Purpose;
 use crate::core::registrar::Registrar;
@@ -248,6 +248,7 @@ impl Registrar {
         let Some(focus) = self.directory.look_mut(name) else { return };
         let PathState::Direct(direct) = &mut focus.path.state else { return };
         direct.confirmed = true;
+        direct.until = now + PROBE;
         let pair = direct.pair;
         tracing::info!(conference = %name, "media flow directly: the mixer is free");
         for call in pair {
