@@ -1,12 +1,16 @@
 //! NATs of each kind, in a laboratory of network namespaces: what they do to STUN, and who hears whom through them.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use system_tests::clients::Softphone;
-use system_tests::lab::{Capture, Host, Kind, Lab, Nat, NatKind, TurnClient, binding, udp};
+use system_tests::lab::{Capture, Host, Kind, Lab, Nat, NatKind, Packet, TurnClient, binding, udp};
+use system_tests::listen::Recording;
 use system_tests::services::{Services, binary, metric, scratch};
 use system_tests::signal::write_tone;
 
@@ -27,10 +31,15 @@ struct Site {
 
 impl Site {
     fn new(directory: &Path) -> Self {
+        Self::with(directory, "")
+    }
+
+    /// With this in the registrar's configuration.
+    fn with(directory: &Path, registrar: &str) -> Self {
         let mut lab = Lab::new().expect("a laboratory");
         let server = lab.host("server").expect("a host");
         server.add_address("198.51.100.19").expect("a second address");
-        let services = Services::start_in(&server, directory, TURN, "").expect("services");
+        let services = Services::start_in(&server, directory, TURN, registrar).expect("services");
         Self { lab, server, services }
     }
 
@@ -186,16 +195,30 @@ struct Side<'a> {
 
 /// It joins for some seconds, with STUN and these options.
 fn join(site: &Site, directory: &Path, uri: &str, side: &Side<'_>, more: &[&str]) -> Softphone {
+    join_for(site, directory, uri, side, SECONDS, more)
+}
+
+fn join_for(
+    site: &Site,
+    directory: &Path,
+    uri: &str,
+    side: &Side<'_>,
+    seconds: &str,
+    more: &[&str],
+) -> Softphone {
     let tone = directory.join(format!("tone-{}.wav", side.name));
     write_tone(&tone, side.hertz, 48_000, 40).expect("a tone");
     let microphone = format!("loop:{}", tone.display());
     let stun = site.stun()[0].to_string();
     let mut arguments =
-        vec!["--headless", "--mic", &microphone, "--camera", "none", "--duration", SECONDS];
+        vec!["--headless", "--mic", &microphone, "--camera", "none", "--duration", seconds];
     arguments.extend(["--stun", &stun]);
     arguments.extend(more);
     Softphone::join_in(side.host, directory, side.name, uri, &arguments).expect("a softphone")
 }
+
+/// Of the relay, unless it is configured otherwise.
+const RELAY_PORTS: RangeInclusive<u16> = 50_000..=59_999;
 
 /// How long they stay.
 const SECONDS: &str = "10";
@@ -213,6 +236,7 @@ fn ended(phone: &mut Softphone) -> serde_json::Value {
 
 const LEFT: f64 = 440.0;
 const RIGHT: f64 = 730.0;
+const VISITOR: f64 = 1130.0;
 
 fn assert_each_hears_the_other(left: &Softphone, right: &Softphone) {
     assert_hears(&left.name, &left.recording(), &[RIGHT], &[LEFT]);
@@ -225,7 +249,7 @@ fn members_behind_nats_of_every_kind_hear_each_other_in_a_conference() {
     let directory = scratch("nat-conference").expect("a directory");
     let mut site = Site::new(&directory);
     let uri = site.services.conference("nats");
-    let mut nats = Vec::new();
+    let (mut nats, mut hosts) = (Vec::new(), Vec::new());
     let mut phones = Vec::new();
     for kind in KINDS {
         let mut nat = site.lab.nat(kind).expect("a NAT");
@@ -235,6 +259,7 @@ fn members_behind_nats_of_every_kind_hear_each_other_in_a_conference() {
             let hertz = 400.0 + 170.0 * phones.len() as f64;
             let side = Side { name: &name, host: &host, hertz };
             phones.push((join(&site, &directory, &uri, &side, &[]), hertz));
+            hosts.push(host);
         }
         nats.push(nat);
     }
@@ -277,50 +302,254 @@ fn who_reaches_nothing_but_the_turn_port_is_heard_through_it() {
     assert_each_hears_the_other(&left, &right);
 }
 
-/// Two behind NATs of these kinds, each its own unless `neighbours`, in a conference whose media go directly. `ways` are
-/// the kinds of candidates, ours and the peer's, that are right for the audio. Unless it is relayed, nothing of it passes
-/// the server once it has settled.
-#[allow(dead_code, reason = "for the direct mode of conferences, which is not here yet")]
-fn meet_directly(kinds: [NatKind; 2], neighbours: bool, ways: &[(&str, &str)]) {
-    let [first, second] = kinds.map(|kind| format!("{kind:?}").to_lowercase());
-    let name = format!("{first}-{second}{}", if neighbours { "-neighbours" } else { "" });
-    let directory = scratch(&format!("nat-direct-{name}")).expect("a directory");
-    let mut site = Site::new(&directory);
-    let mut nats = vec![site.lab.nat(kinds[0]).expect("a NAT")];
-    if !neighbours {
-        nats.push(site.lab.nat(kinds[1]).expect("a NAT"));
-    }
-    let left = nats[0].host("left").expect("a host");
-    let last = nats.len() - 1;
-    let right = nats[last].host("right").expect("a host");
-    let uri = site.services.conference(&name);
-    let turn = site.stun()[0].to_string();
-    let mut phones =
-        [("left", &left, LEFT), ("right", &right, RIGHT)].map(|(name, host, hertz)| {
-            let [user, password] = credentials(&directory, name);
-            let more = ["--turn", &turn, "--turn-user", &user, "--turn-password", &password];
-            join(&site, &directory, &uri, &Side { name, host, hertz }, &more)
+/// Two who can talk directly.
+struct Pair {
+    name: &'static str,
+    /// The one of each; of neighbours the first.
+    kinds: [NatKind; 2],
+    neighbours: bool,
+    /// The kinds of candidates, ours and the peer's, that are right for the audio.
+    ways: &'static [(&'static str, &'static str)],
+}
+
+const MAPPED: &[(&str, &str)] = &[("srflx", "srflx")];
+const MAPPED_ANEW: &[(&str, &str)] = &[("srflx", "prflx"), ("prflx", "srflx")];
+const RELAYED: &[(&str, &str)] = &[
+    ("relay", "relay"),
+    ("relay", "prflx"),
+    ("prflx", "relay"),
+    ("relay", "srflx"),
+    ("srflx", "relay"),
+];
+
+const fn pair(
+    name: &'static str,
+    kinds: [NatKind; 2],
+    ways: &'static [(&'static str, &'static str)],
+) -> Pair {
+    Pair { name, kinds, neighbours: false, ways }
+}
+
+const PAIRS: [Pair; 6] = [
+    pair("cone-cone", [NatKind::FullCone, NatKind::FullCone], MAPPED),
+    pair("restricted-restricted", [NatKind::PortRestricted, NatKind::PortRestricted], MAPPED),
+    pair("cone-symmetric", [NatKind::FullCone, NatKind::Symmetric], MAPPED_ANEW),
+    pair("restricted-symmetric", [NatKind::PortRestricted, NatKind::Symmetric], RELAYED),
+    pair("symmetric-symmetric", [NatKind::Symmetric, NatKind::Symmetric], RELAYED),
+    Pair {
+        name: "neighbours",
+        kinds: [NatKind::PortRestricted, NatKind::PortRestricted],
+        neighbours: true,
+        ways: &[("host", "host")],
+    },
+];
+
+/// Two in a conference of their own.
+struct Couple {
+    pair: Pair,
+    phones: [Softphone; 2],
+    /// Where they come from, as the server sees it.
+    public: Vec<IpAddr>,
+    _nats: Vec<Nat>,
+    _hosts: [Host; 2],
+}
+
+impl Couple {
+    fn join(site: &mut Site, directory: &Path, pair: Pair, seconds: &str, turn: bool) -> Self {
+        let mut nats = vec![site.lab.nat(pair.kinds[0]).expect("a NAT")];
+        if !pair.neighbours {
+            nats.push(site.lab.nat(pair.kinds[1]).expect("a NAT"));
+        }
+        let last = nats.len() - 1;
+        let uri = site.services.conference(pair.name);
+        let server = site.stun()[0].to_string();
+        let hosts = [("left", 0), ("right", last)]
+            .map(|(side, nat)| nats[nat].host(&format!("{}-{side}", pair.name)).expect("a host"));
+        let sides = [("left", &hosts[0], LEFT), ("right", &hosts[1], RIGHT)];
+        let phones = sides.map(|(side, host, hertz)| {
+            let name = format!("{}-{side}", pair.name);
+            let [user, password] = credentials(directory, &name);
+            let more = ["--turn", &server, "--turn-user", &user, "--turn-password", &password];
+            let more = if turn { &more[..] } else { &[] };
+            let side = Side { name: &name, host, hertz };
+            join_for(site, directory, &uri, &side, seconds, more)
         });
+        let public = nats.iter().map(|nat| nat.router.ip).collect();
+        Self { pair, phones, public, _nats: nats, _hosts: hosts }
+    }
+
+    /// What of these packets is media from or to one of the two.
+    fn media<'a>(&self, packets: &'a [Packet]) -> Vec<&'a Packet> {
+        let ours = |address: &SocketAddr| self.public.contains(&address.ip());
+        let all = packets.iter().filter(|packet| packet.is_media());
+        all.filter(|packet| ours(&packet.source) || ours(&packet.destination)).collect()
+    }
+
+    fn is_relayed(&self) -> bool {
+        self.pair.ways == RELAYED
+    }
+}
+
+/// Waits until a conference is like this.
+fn wait_mode(site: &Site, name: &str, limit: Duration, good: impl Fn(&str, &str) -> bool) {
+    let begin = Instant::now();
+    loop {
+        // Before anybody is in there is none.
+        let meeting = site.services.meeting(name).unwrap_or_default();
+        let text = |key: &str| meeting[key].as_str().unwrap_or_default();
+        if good(text("mode"), text("mode_why")) {
+            println!(
+                "{name} after {:.1?}: {}, {}",
+                begin.elapsed(),
+                text("mode"),
+                text("mode_why")
+            );
+            return;
+        }
+        let late = begin.elapsed() > limit;
+        assert!(!late, "{name}: {meeting:#}\n{}", site.services.registrar.output());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Whether the mixer has nothing to do with a conference.
+fn is_away_from_mixer(site: &Site, name: &str) -> bool {
+    !site
+        .services
+        .mixer_metrics()
+        .expect("metrics")
+        .contains(&format!("conference=\"{name}\",leg="))
+}
+
+/// The reports of those who still talk directly at the end. Who leaves last of two would be back at the mixer by then; it is
+/// stopped now, so nobody can be brought back.
+fn ended_directly(site: &Site, couples: &mut [Couple]) -> Vec<[serde_json::Value; 2]> {
+    site.services.mixer.signal(Signal::STOP).expect("a signal");
+    let reports = couples.iter_mut().map(|couple| couple.phones.each_mut().map(ended)).collect();
+    site.services.mixer.signal(Signal::CONT).expect("a signal");
+    reports
+}
+
+/// The last seconds of what somebody heard.
+fn end_of(phone: &Softphone, seconds: usize) -> Recording {
+    let mut heard = Recording::read(&phone.recording()).expect("a recording");
+    let from = heard.samples.len().saturating_sub(seconds * heard.rate as usize);
+    heard.samples.drain(..from);
+    heard
+}
+
+/// All kinds of pairs at once, each pair in a conference whose media go directly: by the mappings where the NATs let it, by
+/// the relay where not. Unless it is relayed nothing of it passes the server; of what is, the mixer knows nothing.
+#[test]
+fn two_behind_nats_of_every_kind_talk_directly() {
+    let directory = scratch("nat-direct").expect("a directory");
+    let mut site = Site::new(&directory);
+    let mut couples = PAIRS.map(|pair| Couple::join(&mut site, &directory, pair, "11", true));
+    for couple in &couples {
+        let name = couple.pair.name;
+        wait_mode(&site, name, Duration::from_secs(9), |mode, _| mode == "direct");
+    }
     let capture = Capture::start(&site.server).expect("a capture");
-    std::thread::sleep(Duration::from_secs(6));
+    std::thread::sleep(Duration::from_secs(3));
     let settled = Instant::now();
     std::thread::sleep(Duration::from_secs(2));
     let passed = capture.between(settled, Instant::now());
-    let reports = phones.each_mut().map(ended);
-    let relayed = reports.iter().any(|report| {
-        let (local, remote) = way(report);
-        local == "relay" || remote == "relay"
+    for couple in &couples {
+        let media = couple.media(&passed);
+        let name = couple.pair.name;
+        println!("{name}: {} packets of media pass the server", media.len());
+        wait_mode(&site, name, Duration::ZERO, |mode, _| mode == "direct");
+        assert!(is_away_from_mixer(&site, name), "{name} has legs at the mixer");
+        if couple.is_relayed() {
+            let server = site.server.ip;
+            let ports = media.iter().map(|packet| match packet.source.ip() == server {
+                true => packet.source.port(),
+                false => packet.destination.port(),
+            });
+            let ports: BTreeSet<u16> = ports.collect();
+            let relay = |port: &u16| *port == 3478 || RELAY_PORTS.contains(port);
+            assert!(media.len() > 100 && ports.iter().all(relay), "{name}: {ports:?}");
+        } else {
+            assert!(media.is_empty(), "{name}: {:#?}", media.first());
+        }
+    }
+    let reports = ended_directly(&site, &mut couples);
+    for (couple, reports) in couples.iter().zip(&reports) {
+        let name = couple.pair.name;
+        for report in reports {
+            let way = way(report);
+            println!("{name}: {} to {}", way.0, way.1);
+            assert!(couple.pair.ways.contains(&way), "{name}: {way:?}: {report:#}");
+            assert_eq!(report["call"]["media_path"], "direct", "{name}: {report:#}");
+            assert_eq!(report["call"]["media_switches"], 1, "{name}: {report:#}");
+        }
+        let [left, right] = &couple.phones;
+        assert_each_hears_the_other(left, right);
+    }
+}
+
+/// The two whom only a relay could help have none.
+#[test]
+fn who_cannot_talk_directly_comes_back_to_the_mixer_and_stays() {
+    let directory = scratch("nat-failing").expect("a directory");
+    let mut site = Site::with(&directory, "direct_again = 1\n");
+    let hopeless = pair("hopeless", [NatKind::Symmetric, NatKind::Symmetric], &[]);
+    let mut couple = Couple::join(&mut site, &directory, hopeless, "25", false);
+    let name = couple.pair.name;
+    wait_mode(&site, name, Duration::from_secs(5), |mode, _| mode == "direct");
+    // The focus waits five seconds for evidence.
+    wait_mode(&site, name, Duration::from_secs(7), |mode, _| mode == "mixer");
+    wait_mode(&site, name, Duration::from_secs(12), |mode, why| {
+        mode == "mixer" && why == "it was tried twice and did not work"
     });
-    for report in &reports {
-        let way = way(report);
-        println!("{name}: {} to {}", way.0, way.1);
-        assert!(ways.contains(&way), "{way:?} is none of {ways:?}: {report:#}");
+    let reports = couple.phones.each_mut().map(ended);
+    for (report, phone) in reports.iter().zip(&couple.phones) {
+        let call = &report["call"];
+        assert_eq!(call["state"], "left", "{report:#}");
+        assert!(call["duration_s"].as_f64() > Some(24.0), "{report:#}");
+        assert_eq!(call["media_path"], "mixer", "{report:#}");
+        assert_eq!(call["media_switches"], 4, "{report:#}");
+        let own = if phone.name.ends_with("left") { LEFT } else { RIGHT };
+        let heard = end_of(phone, 5);
+        let level = heard.tone_level(LEFT + RIGHT - own);
+        assert!(level > -30.0, "{} hears the other at {level:.1} dB at last", phone.name);
     }
-    if !relayed {
-        let media: Vec<_> = passed.iter().filter(|packet| packet.is_media()).collect();
-        assert!(media.is_empty(), "{} packets of media pass the server", media.len());
+}
+
+#[test]
+fn a_third_behind_a_nat_brings_two_to_the_mixer_and_lets_them_go() {
+    let directory = scratch("nat-third").expect("a directory");
+    let mut site = Site::with(&directory, "direct_again = 1\n");
+    let two = pair("third", [NatKind::PortRestricted, NatKind::FullCone], MAPPED);
+    let mut couple = Couple::join(&mut site, &directory, two, "16", true);
+    let name = couple.pair.name;
+    let direct = |mode: &str, _: &str| mode == "direct";
+    wait_mode(&site, name, Duration::from_secs(5), direct);
+    std::thread::sleep(Duration::from_millis(1500));
+    assert!(is_away_from_mixer(&site, name));
+    let mut nat = site.lab.nat(NatKind::Symmetric).expect("a NAT");
+    let host = nat.host("visitor").expect("a host");
+    let side = Side { name: "visitor", host: &host, hertz: VISITOR };
+    let uri = site.services.conference(name);
+    let mut visitor = join_for(&site, &directory, &uri, &side, "5", &[]);
+    wait_mode(&site, name, Duration::from_secs(5), |mode, _| mode == "mixer");
+    ended(&mut visitor);
+    assert_hears("visitor", &visitor.recording(), &[LEFT, RIGHT], &[VISITOR]);
+    wait_mode(&site, name, Duration::from_secs(6), direct);
+    std::thread::sleep(Duration::from_secs(1));
+    let reports = ended_directly(&site, std::slice::from_mut(&mut couple));
+    for (report, phone) in reports[0].iter().zip(&couple.phones) {
+        assert_eq!(way(report), MAPPED[0], "{report:#}");
+        assert_eq!(report["call"]["media_path"], "direct", "{report:#}");
+        assert_eq!(report["call"]["media_switches"], 3, "{report:#}");
+        let heard = Recording::read(&phone.recording()).expect("a recording");
+        let level = heard.tone_longest(VISITOR);
+        assert!(level > -30.0, "{} hears the third at {level:.1} dB", phone.name);
+        let other = if phone.name.ends_with("left") { RIGHT } else { LEFT };
+        let level = end_of(phone, 2).tone_level(other);
+        assert!(level > -30.0, "{} hears the other at {level:.1} dB at last", phone.name);
     }
-    let [left, right] = &phones;
+    let [left, right] = &couple.phones;
     assert_each_hears_the_other(left, right);
 }
 

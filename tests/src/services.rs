@@ -81,8 +81,8 @@ impl Services {
         Self::start_with(directory, address, Setup::default())
     }
 
-    /// On a host of a [laboratory](crate::lab), SIP at port 5060, with these sections at the end of the
-    /// configurations of the mixer and the registrar.
+    /// On a host of a [laboratory](crate::lab), SIP at port 5060. These go into the configurations: for the
+    /// mixer more sections, for the registrar more of `[conference]` and then more sections.
     pub fn start_in(host: &Host, directory: &Path, mixer: &str, registrar: &str) -> Result<Self> {
         let setup = Setup { namespace: Some(host.namespace.clone()), mixer, registrar };
         Self::start_with(directory, SocketAddr::new(host.ip, 5060), setup)
@@ -112,7 +112,7 @@ impl Services {
             directory.join("registrar.toml"),
             format!(
                 "[sip]\nlisten = [\"{}\"]\n{guests}[mixer]\naddress = \"127.0.0.1:{control}\"\n\
-                 [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n[store]\npath = \"{}\"\n[conference]\nempty_grace = 1\n{accounts}{registrar}",
+                 [http]\nlisten = \"127.0.0.1:{registrar_http}\"\n[store]\npath = \"{}\"\n[conference]\nempty_grace = 1\n{registrar}{accounts}",
                 address,
                 directory.join("registrar.db").display()
             ),
@@ -171,6 +171,12 @@ impl Services {
     /// The mixer's metrics page.
     pub fn mixer_metrics(&self) -> Result<String> {
         self.get(self.mixer_http, "/metrics")
+    }
+
+    /// What the registrar's HTTP API says of a public conference.
+    pub fn meeting(&self, name: &str) -> Result<serde_json::Value> {
+        let text = self.get(self.registrar_http, &format!("/api/v1/meetings/{name}"))?;
+        Ok(serde_json::from_str(&text)?)
     }
 
     fn get(&self, port: u16, path: &str) -> Result<String> {

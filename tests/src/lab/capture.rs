@@ -24,7 +24,7 @@ pub enum Kind {
     Rtp,
     /// Its reports (RFC 5761 §4).
     Rtcp,
-    /// STUN or TURN, with the type of the message.
+    /// STUN or TURN, with the type of the message; also a check in a TURN channel.
     Stun(u16),
     /// Media in a TURN channel (RFC 8656 §12).
     Channel,
@@ -169,9 +169,18 @@ fn kind(payload: &[u8]) -> Kind {
         128..=191 if (192..=223).contains(&second) => Kind::Rtcp,
         128..=191 => Kind::Rtp,
         // a letter, or the number of a channel
-        first => {
-            text(payload).unwrap_or(if first & 0xf0 == 0x40 { Kind::Channel } else { Kind::Other })
-        }
+        first => text(payload).unwrap_or_else(|| match first & 0xf0 {
+            0x40 => channel(payload),
+            _ => Kind::Other,
+        }),
+    }
+}
+
+/// What a TURN channel carries.
+fn channel(payload: &[u8]) -> Kind {
+    match payload.get(4) {
+        Some(0..=3) => kind(&payload[4..]),
+        _ => Kind::Channel,
     }
 }
 
@@ -199,6 +208,8 @@ mod tests {
             (&[0x80, 200, 0, 1], Kind::Rtcp),
             (&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42], Kind::Stun(1)),
             (&[0x40, 1, 0, 0], Kind::Channel),
+            (&[0x40, 1, 0, 4, 0x80, 96, 0, 1], Kind::Channel),
+            (&[0x40, 1, 0, 8, 1, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42], Kind::Stun(0x101)),
             (&[22, 0xfe, 0xfd], Kind::Dtls),
             (b"\r\n\r\n", Kind::Other),
         ] {
