@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sdp::attribute::candidate::Candidate;
-use softphone::media::ice::{Relay, RelayConfig};
+use softphone::media::ice::{CandidateKind, Relay, RelayConfig};
 use softphone::media::line::Channel;
 
 use super::cli::{IceArgs, IceMode};
@@ -20,9 +20,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_millis(5);
 /// RFC 8489 §18.6
 const STUN_PORT: u16 = 3478;
-/// Type preferences (RFC 8445 §5.1.2.2); that of host candidates is with them.
-const SERVER_REFLEXIVE: u32 = 100;
-const RELAYED: u32 = 0;
 
 /// What was found out.
 pub struct Gathered {
@@ -121,10 +118,12 @@ fn collect(
         if mode == IceMode::On {
             own.push(Candidate::host(local, component, u16::MAX));
             let outside = client.and_then(Relay::reflexive).filter(|outside| *outside != local);
-            own.extend(outside.map(|at| other(at, local, component, SERVER_REFLEXIVE, "srflx")));
+            own.extend(
+                outside.map(|at| other(at, local, component, CandidateKind::ServerReflexive)),
+            );
         }
         if let Some(at) = client.and_then(Relay::relayed) {
-            own.push(other(at, local, component, RELAYED, "relay"));
+            own.push(other(at, local, component, CandidateKind::Relayed));
             if mode == IceMode::Relay {
                 instead.insert(line, at);
             }
@@ -146,18 +145,12 @@ fn collect(
     Ok(Gathered { candidates, relays, instead, notes })
 }
 
-fn other(
-    at: SocketAddr,
-    base: SocketAddr,
-    component: u16,
-    preference: u32,
-    kind: &str,
-) -> Candidate {
-    let host = Candidate::host(at, component, u16::MAX);
+fn other(at: SocketAddr, base: SocketAddr, component: u16, kind: CandidateKind) -> Candidate {
+    let host = Candidate::host(at, component, kind.local_preference(at));
     Candidate {
-        foundation: if preference == RELAYED { "3" } else { "2" }.to_owned(),
-        priority: (preference << 24) | (host.priority & 0x00ff_ffff),
-        kind: kind.to_owned(),
+        foundation: if kind == CandidateKind::Relayed { "3" } else { "2" }.to_owned(),
+        priority: (kind.preference() << 24) | (host.priority & 0x00ff_ffff),
+        kind: kind.to_string(),
         extensions: format!("raddr {} rport {}", base.ip(), base.port()),
         ..host
     }

@@ -104,8 +104,9 @@ impl Component {
         agent.set_initial_stun_rto(FIRST_RETRANSMIT);
         agent.set_max_stun_retransmits(RETRANSMITS);
         // As in the candidates we told: the first of a kind is liked best.
-        agent.set_local_preference(|_: &Agents, before: usize| {
-            u32::from(u16::MAX).saturating_sub(u32::try_from(before).unwrap_or(u32::MAX))
+        agent.set_local_preference(|own: &Agents, before: usize| {
+            let first = CandidateKind::from(own.kind()).local_preference(own.addr());
+            u32::from(first).saturating_sub(u32::try_from(before).unwrap_or(u32::MAX))
         });
         agent.set_remote_credentials(creds(&terms.remote.ufrag, &terms.remote.pwd));
         for (_, candidate) in locals {
