@@ -228,7 +228,7 @@ fn the_middle_of_a_switch_can_be_anywhere() {
         let mut chance = Chance::new(seed);
         world.gather(&TWO, "weekly");
         // The switch begins after a second, and takes some hundred milliseconds.
-        world.run(millis(u64::from(chance.below(60)) * 20));
+        world.run(millis(chance.below(60) * 20));
         match seed % 4 {
             0 => world.dial("cleo", "weekly"),
             1 => world.hang_up("ann"),

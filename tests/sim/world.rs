@@ -163,7 +163,7 @@ impl World {
     }
 
     /// Which way media of a conference go, and why.
-    pub fn mode(&mut self, conference: &str) -> (&'static str, &'static str) {
+    pub fn mode(&self, conference: &str) -> (&'static str, &'static str) {
         let operator = Actor::Operator("world".to_owned());
         let name = ConferenceName::parse(conference).expect("a name");
         let view = self.registrar.meeting(self.clock.now(), &operator, &name);
