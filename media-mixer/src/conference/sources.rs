@@ -27,6 +27,13 @@ pub(crate) fn label_of_ours(video: bool, index: usize, earlier: usize) -> String
     }
 }
 
+/// Whether a label is one that [`label_of_ours`] gives. Who answers an offer of ours may repeat it in offers of its own,
+/// and asks for nobody by that.
+fn is_of_ours(label: &str) -> bool {
+    let number = ["tile", "sound"].iter().find_map(|word| label.strip_prefix(word));
+    MAIN_LABELS.contains(&label) || number.is_some_and(|number| number.parse::<u16>().is_ok())
+}
+
 /// The label of what a member sends on a line.
 fn label(line: LineId, medium: &Medium) -> String {
     let letter = match medium {
@@ -59,7 +66,7 @@ impl Conference {
             .filter(|(line, media)| {
                 line.kind == sdp::MediaKind::Video
                     && media.direction == Direction::SendOnly
-                    && media.label.is_some()
+                    && media.label.as_deref().is_some_and(|label| !is_of_ours(label))
                     && !wished(media).is_some_and(|line| self.has_picture(asking, line))
             })
             .map(|(line, _)| line.index)
@@ -144,6 +151,7 @@ mod tests {
         let labels: Vec<String> =
             (0..4).map(|n| label_of_ours(n > 0, n, n.saturating_sub(1))).collect();
         assert_eq!(labels, ["1", "2", "tile2", "tile3"]);
-        assert!(labels.iter().all(|label| picture_of(label).is_none()));
+        assert!(labels.iter().all(|label| picture_of(label).is_none() && is_of_ours(label)));
+        assert!(["", "3", "tile", "tilex", "v1-1"].iter().all(|label| !is_of_ours(label)));
     }
 }
