@@ -127,6 +127,7 @@ impl Registrar {
         let secret = matches!(actor, Actor::Guest { .. }).then(|| self.tokens.hex(16));
         let organizer = organizer(actor, secret.as_deref());
         let mut meeting = Meeting::dialled(name.clone(), organizer, self.clock.unix(now));
+        meeting.media_path = self.settings.media_path;
         meeting.visibility = self.settings.visibility;
         meeting.organizer_name = self.stranger(from, actor).name;
         meeting.apply(wish);

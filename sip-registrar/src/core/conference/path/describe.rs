@@ -39,6 +39,23 @@ fn without_names(line: &MediaDescription) -> MediaDescription {
     line
 }
 
+/// Puts lines under the profile of those that their receiver has already: baresip refuses the camera of somebody with
+/// RTP/AVPF when its own is RTP/AVP, though one may be answered by the other (RFC 5124 §3.3.2).
+pub(super) fn keep_profiles(description: &mut SessionDescription, agreed: Option<&str>) {
+    let theirs = agreed.and_then(|text| SessionDescription::parse(text).ok());
+    let Some(theirs) = theirs else { return };
+    for line in &mut description.media {
+        take_profile(line, live(&theirs, &line.kind).map(|(_, known)| known));
+    }
+}
+
+fn take_profile(line: &mut MediaDescription, of: Option<&MediaDescription>) {
+    let plain = of.filter(|of| of.protocol.is_plain_rtp() && line.protocol.is_plain_rtp());
+    if let Some(of) = plain {
+        line.protocol = of.protocol.clone();
+    }
+}
+
 /// The other's answer as the answer to the whole `offer`: what [`for_the_other`] left out is refused.
 pub(super) fn answer_for(
     offer: &SessionDescription,
@@ -53,7 +70,14 @@ pub(super) fn answer_for(
         .filter(|(_, line)| line.kind != MediaKind::Message)
         .map(|(index, line)| match live(offer, &line.kind) {
             Some((first, _)) if first == index => {
-                theirs(&line.kind).map_or_else(|| line.refused(), without_names)
+                let answered = theirs(&line.kind).map(without_names);
+                answered.map_or_else(
+                    || line.refused(),
+                    |mut answered| {
+                        take_profile(&mut answered, Some(line));
+                        answered
+                    },
+                )
             }
             _ => line.refused(),
         })
@@ -104,6 +128,22 @@ mod tests {
         let back = answer_for(&offer, &answer);
         let expected = [("audio", 5000), ("video", 0), ("video", 5002), ("video", 0)];
         assert_eq!(ports(&back), expected, "chat is between each and the focus");
+    }
+
+    #[test]
+    fn each_sees_the_profile_it_has() {
+        let offer = parse("m=audio 4000 RTP/AVP 0\nm=video 4002 RTP/AVPF 96\n");
+        let mut seen = for_the_other(&offer);
+        let baresip = "v=0\no=a 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\n\
+                       m=audio 5000 RTP/AVP 0\nm=video 5002 RTP/AVP 96\n";
+        keep_profiles(&mut seen, Some(baresip));
+        assert!(seen.to_string().contains("m=video 4002 RTP/AVP 96\r\n"), "{seen}");
+        let answer = SessionDescription::parse(baresip).unwrap();
+        let back = answer_for(&offer, &answer).to_string();
+        assert!(back.contains("m=video 5002 RTP/AVPF 96\r\n"), "{back}");
+        let mut secure = parse("m=audio 4000 RTP/SAVP 0\n");
+        keep_profiles(&mut secure, Some(baresip));
+        assert!(secure.to_string().contains("RTP/SAVP"), "encryption is not taken away");
     }
 
     #[test]

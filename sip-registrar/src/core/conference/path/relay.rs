@@ -8,7 +8,7 @@ use sip_stack::endpoint::{Answer, Body, CallId, ReinviteFailure};
 use sip_stack::message::Method;
 
 use super::super::chat::without_chat;
-use super::describe::{answer_for, for_the_other, unmark};
+use super::describe::{answer_for, for_the_other, keep_profiles, unmark};
 use super::{Direct, PathState};
 use crate::core::conference::{ConferenceName, Session};
 use crate::core::registrar::Registrar;
@@ -98,6 +98,7 @@ impl Registrar {
         self.mark_for(&mut description, from, token.as_deref());
         self.offer_chat(to, &mut description);
         let member = self.member_mut(to).ok_or_else(later)?;
+        keep_profiles(&mut description, member.agreed.as_deref());
         let body = Body::sdp(member.sdp.fit(&description).to_string());
         // A 491 goes back to who asked: both ends wait their own time (RFC 3261 §14.1), we none.
         let sent = self.endpoint.pass_on_change(now, to, Method::Invite, Some(body));

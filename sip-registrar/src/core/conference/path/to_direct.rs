@@ -9,7 +9,7 @@ use sip_stack::endpoint::{Body, CallId, ReinviteFailure};
 use sip_stack::message::Response;
 
 use super::super::chat::without_chat;
-use super::describe::{answer_for, for_the_other, live, mark, unmark};
+use super::describe::{answer_for, for_the_other, keep_profiles, live, mark, unmark};
 use super::report::Signs;
 use super::{AGAIN, ANSWER, Direct, EVIDENCE, PROBE, PathState, REMOTE_EVIDENCE, Return};
 use crate::core::conference::{ConferenceName, Session};
@@ -122,6 +122,7 @@ impl Registrar {
         self.mark_for(&mut description, pair[0], token.as_deref());
         self.offer_chat(pair[1], &mut description);
         let Some(member) = self.member_mut(pair[1]) else { return };
+        keep_profiles(&mut description, member.agreed.as_deref());
         let body = Body::sdp(member.sdp.fit(&description).to_string());
         if self.endpoint.reinvite(now, pair[1], Some(body)).is_err() {
             if let Some(focus) = self.directory.look_mut(name) {

@@ -36,6 +36,18 @@ impl Side {
             .is_some_and(|(_, line)| does_ice(&self.description, line))
     }
 
+    /// Whether it shows people on lines of their own, which it asks for by labels of the mixer (RFC 4575 §5.9, RFC 4796).
+    /// A label of what a client sends is its own affair, and `main` says nothing: baresip numbers its lines, and calls its
+    /// camera that. Our own client repeats the labels of the mixer's offers and does not go by them.
+    fn goes_by_labels(&self) -> bool {
+        let mut lines = self.description.media.iter().enumerate().filter(|_| !self.reports);
+        lines.any(|(index, line)| {
+            let only_receives = direction_of(&self.description, index) == Direction::RecvOnly;
+            let content = line.attributes.get("content").is_some_and(|content| content != "main");
+            content || only_receives && line.attributes.has("label")
+        })
+    }
+
     /// Where its voice is received.
     fn voice(&self) -> Option<IpAddr> {
         let (index, _) = live(&self.description, &MediaKind::Audio)?;
@@ -149,13 +161,7 @@ fn fit_each_other(a: &Side, b: &Side) -> Result<(), &'static str> {
             }
         }
     }
-    // Our own repeats the labels of the mixer's offers and does not go by them.
-    let labels = |side: &&Side| {
-        let mut lines = side.description.media.iter().filter(|_| !side.reports);
-        lines.any(|line| line.attributes.has("label") || line.attributes.has("content"))
-    };
-    let labelled = [a, b].iter().any(labels);
-    if labelled {
+    if a.goes_by_labels() || b.goes_by_labels() {
         return Err("a client shows people by their labels at the mixer");
     }
     reach_each_other(a, b)
@@ -261,13 +267,17 @@ mod tests {
         assert_eq!(two(AUDIO, AUDIO), Ok(()));
         assert_eq!(two(AUDIO, video), Ok(()), "one without a picture is no hindrance");
         assert_eq!(two(video, video), Ok(()));
+        let baresip = "m=audio 4000 RTP/AVP 0\na=label:1\nm=video 4002 RTP/AVP 96\na=rtpmap:96 VP8/90000\n\
+                       a=label:2\na=content:main\n";
+        assert_eq!(two(baresip, video), Ok(()));
         for (a, b) in [
             (video, h264),
             (AUDIO, "m=audio 4000 RTP/AVP 8\n"),
             (AUDIO, "m=audio 4000 RTP/SAVP 0\n"),
             (AUDIO, "m=audio 4000 RTP/AVP 0\na=sendonly\n"),
             (AUDIO, "m=audio 0 RTP/AVP 0\n"),
-            (AUDIO, "m=audio 4000 RTP/AVP 0\nm=video 4002 RTP/AVP 96\na=label:x\n"),
+            (AUDIO, "m=audio 4000 RTP/AVP 0\nm=video 4002 RTP/AVP 96\na=label:x\na=recvonly\n"),
+            (AUDIO, "m=audio 4000 RTP/AVP 0\nm=video 4002 RTP/AVP 96\na=content:speaker\n"),
             (
                 "m=audio 4000 RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\n",
                 "m=audio 4000 RTP/AVP 8 101\na=rtpmap:101 telephone-event/8000\n",
