@@ -198,6 +198,11 @@ impl Arrivals {
         self.late_ticks >= MAX_LATE_TICKS
     }
 
+    /// Somebody else is to send now, who may have been here before.
+    pub(crate) fn expect_another(&mut self) {
+        self.left = None;
+    }
+
     /// Starts afresh with the next packet, whoever sends it.
     pub(crate) fn forget_all(&mut self) {
         self.left = None;

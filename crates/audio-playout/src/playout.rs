@@ -126,6 +126,11 @@ impl Playout {
         }
     }
 
+    /// Signalling says that somebody else sends from now on: one who was left before is followed at once, too.
+    pub fn expect_another(&mut self) {
+        self.arrivals.expect_another();
+    }
+
     /// Throws everything away and starts afresh with the next packet. Counters stay, and what is decoded already is
     /// still played.
     pub fn reset(&mut self) {

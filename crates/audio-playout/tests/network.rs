@@ -302,3 +302,25 @@ fn pauses_are_no_losses() {
         assert!(heard.largest_step() <= natural_step(rate) * 3 / 2);
     }
 }
+
+#[test]
+fn who_was_left_is_followed_at_once_when_signalling_says_so() {
+    use audio_playout::{Inserted, Playout, PlayoutConfig};
+    use rtp_session::{CsrcList, PayloadType, RtpPacket, SendStream, Ssrc};
+    let mut playout = Playout::new(PlayoutConfig::new(8000), AudioCodec::Pcmu).unwrap();
+    let mut streams = [1, 2].map(|ssrc| SendStream::new(Ssrc(ssrc), PayloadType::PCMU, 9));
+    let start = common::start();
+    let mut time = 0;
+    let mut insert = |playout: &mut Playout, who: usize| {
+        time += 160;
+        let payload = vec![0xff; 160].into();
+        let packet = streams[who].packet(false, time, payload, &CsrcList::EMPTY).to_bytes();
+        playout.insert(start, AudioCodec::Pcmu, &RtpPacket::parse(packet).unwrap())
+    };
+    assert_eq!(insert(&mut playout, 0), Inserted::Queued);
+    assert_eq!(insert(&mut playout, 1), Inserted::Queued);
+    assert_eq!(insert(&mut playout, 0), Inserted::Foreign, "two do not alternate");
+    playout.expect_another();
+    assert_eq!(insert(&mut playout, 0), Inserted::Queued);
+    assert_eq!(insert(&mut playout, 1), Inserted::Foreign);
+}

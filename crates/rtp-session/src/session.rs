@@ -164,6 +164,12 @@ impl RtpSession {
         self.senders.iter().any(|sender| sender.ssrc == ssrc && sender.repairs.is_none())
     }
 
+    /// The line was agreed on with another peer: the next new source is the one that was meant, and has to prove nothing.
+    /// Else its first packet would be lost (RFC 3550 §A.1), and with it perhaps a key frame.
+    pub fn expect_another(&mut self, now: Instant) {
+        self.peers.expect_another(now);
+    }
+
     /// What may come in, after a new answer; see [`SessionConfig::payload_types`].
     pub fn set_payload_types(&mut self, payload_types: Vec<(PayloadType, u32)>) {
         self.config.payload_types = payload_types;

@@ -273,17 +273,35 @@ fn a_collision_changes_our_ssrc_once() {
     assert_eq!(a.session.handle_rtp(t, &packet), Arrival::Dropped(Dropped::Loop));
 }
 
+fn from(ssrc: u32, count: u16) -> Vec<RtpPacket> {
+    let mut stream = SendStream::new(Ssrc(ssrc), PayloadType::PCMU, 4);
+    let packets = (0..count)
+        .map(|_| stream.packet(false, 0, Bytes::from_static(&[0]), &CsrcList::EMPTY).to_bytes());
+    packets.map(|bytes| RtpPacket::parse(bytes).unwrap()).collect()
+}
+
+#[test]
+fn who_is_expected_has_nothing_to_prove_and_who_comes_back_is_counted_anew() {
+    let t = Instant::now();
+    let mut a = Peer::new("ann", t, 1);
+    let is_first = |arrival| matches!(arrival, Arrival::Received(received) if received.first);
+    assert!(is_first(a.session.handle_rtp(t, &from(1, 1)[0])));
+    let refused = Arrival::Dropped(Dropped::Unproven);
+    assert_eq!(a.session.handle_rtp(t, &from(2, 1)[0]), refused);
+    a.session.expect_another(t);
+    assert!(is_first(a.session.handle_rtp(t, &from(3, 1)[0])));
+    assert_eq!(a.session.handle_rtp(t, &from(4, 1)[0]), refused, "one is expected");
+    // The first comes back, far from where it stopped.
+    let t = t + Duration::from_secs(2);
+    a.session.expect_another(t);
+    assert!(is_first(a.session.handle_rtp(t, &from(1, 300)[299])));
+    assert_eq!(a.session.source(Ssrc(1)).map(|source| source.lost()), Some(0));
+}
+
 #[test]
 fn strangers_cannot_fill_the_table() {
     let t = Instant::now();
     let mut a = Peer::new("ann", t, 1);
-    let from = |ssrc: u32, count: u16| -> Vec<RtpPacket> {
-        let mut stream = SendStream::new(Ssrc(ssrc), PayloadType::PCMU, 4);
-        let packets = (0..count).map(|_| {
-            stream.packet(false, 0, Bytes::from_static(&[0]), &CsrcList::EMPTY).to_bytes()
-        });
-        packets.map(|bytes| RtpPacket::parse(bytes).unwrap()).collect()
-    };
     let first = a.session.handle_rtp(t, &from(1, 1)[0]);
     assert!(matches!(first, Arrival::Received(received) if received.first));
     // Thousands that send one packet each come and go.

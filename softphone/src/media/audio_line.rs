@@ -39,6 +39,8 @@ pub struct Heard {
     pub codec: AudioCodec,
     /// The packet.
     pub packet: RtpPacket,
+    /// The first since the line was agreed on with another peer.
+    pub anew: bool,
 }
 
 /// How our voice is to be sent.
@@ -77,6 +79,8 @@ pub struct AudioLine {
     event_type: Option<PayloadType>,
     sent: Sent,
     came: Tally,
+    /// Agreed on with another peer, of which nothing was heard yet.
+    anew: bool,
 }
 
 impl AudioLine {
@@ -107,6 +111,7 @@ impl AudioLine {
             event_type: None,
             sent: Sent::default(),
             came: Tally::default(),
+            anew: false,
         };
         line.apply(now, media);
         Some(line)
@@ -120,7 +125,12 @@ impl AudioLine {
         else {
             return;
         };
+        let before = self.path;
         self.path = self.path.again(media);
+        if self.path.has_moved(&before) {
+            self.session.expect_another(now);
+            self.anew = true;
+        }
         self.sending = sending;
         let rate = sending.codec.clock_rate();
         let ssrc = self.session.change_clock_rate(now, self.stream.ssrc(), rate);
@@ -187,7 +197,7 @@ impl AudioLine {
         let number = packet.payload_type();
         // telephone events are no sound
         let (_, codec) = *self.receive.iter().find(|(known, _)| *known == number)?;
-        Some(Heard { codec, packet })
+        Some(Heard { codec, packet, anew: std::mem::take(&mut self.anew) })
     }
 
     /// How loud everybody in a packet is, as it says itself, in -dBov: those mixed into it (RFC 6465), or else its

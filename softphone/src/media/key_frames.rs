@@ -13,7 +13,12 @@ const ARRIVAL: Duration = Duration::from_millis(300);
 pub struct KeyFrameGate {
     wanted: bool,
     last: Option<Instant>,
+    /// So many wishes more are granted without a wait.
+    free: u8,
 }
+
+/// Key frames that somebody new may have at once: the first often comes before the way there is open.
+const FREE: u8 = 2;
 
 impl KeyFrameGate {
     /// A receiver asked by PLI or FIR, or a new receiver is there.
@@ -21,11 +26,19 @@ impl KeyFrameGate {
         self.wanted = true;
     }
 
+    /// The picture goes to somebody else from now on, who has none of it: how often the one of before asked does not count.
+    pub fn somebody_else(&mut self) {
+        *self = Self { wanted: true, last: None, free: FREE };
+    }
+
     /// Whether the encoder shall make a key frame now. A wish that comes too early is kept.
     pub fn take(&mut self, now: Instant) -> bool {
         let due = self.last.is_none_or(|last| now.saturating_duration_since(last) >= MIN_INTERVAL);
-        if !(self.wanted && due) {
+        if !(self.wanted && (due || self.free > 0)) {
             return false;
+        }
+        if !due {
+            self.free -= 1;
         }
         self.wanted = false;
         self.last = Some(now);
@@ -46,6 +59,11 @@ impl KeyFrameWish {
     /// The decoder cannot go on without a key frame.
     pub fn want(&mut self) {
         self.open = true;
+    }
+
+    /// The picture comes from somebody else from now on, whom nobody has asked yet.
+    pub fn somebody_else(&mut self) {
+        self.next = None;
     }
 
     /// A key frame arrived whole.
@@ -104,6 +122,27 @@ mod tests {
         gate.want();
         assert!(!gate.take(t0 + MIN_INTERVAL / 2));
         assert!(gate.take(t0 + MIN_INTERVAL), "the wish was kept");
+    }
+
+    #[test]
+    fn who_has_just_come_waits_for_nothing() {
+        let t0 = Instant::now();
+        let (mut gate, mut wish) = (KeyFrameGate::default(), KeyFrameWish::default());
+        gate.want();
+        wish.want();
+        assert!(gate.take(t0) && wish.take(t0));
+        gate.somebody_else();
+        wish.somebody_else();
+        assert!(gate.take(t0) && wish.take(t0));
+        assert!(!gate.take(t0) && !wish.take(t0), "once");
+        for granted in [true, true, false] {
+            gate.want();
+            assert_eq!(
+                gate.take(t0),
+                granted,
+                "the first two may be lost on a way that is not open yet"
+            );
+        }
     }
 
     #[test]

@@ -80,6 +80,12 @@ impl Path {
         Self { former, ..Self::new(self.line, media, self.sip_host) }
     }
 
+    /// Whether another peer is named than `before`.
+    #[must_use]
+    pub fn has_moved(&self, before: &Self) -> bool {
+        self.rtp.is_some() && self.rtp != before.rtp
+    }
+
     /// Whether this is the peer of the last agreement, as far as can be told.
     #[must_use]
     pub fn is_current(&self, from: SocketAddr) -> bool {

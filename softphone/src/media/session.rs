@@ -97,7 +97,7 @@ impl MediaSession {
             };
             match place {
                 Some(Line::Audio(line)) => line.apply(now, media),
-                Some(Line::Video { line, .. }) => line.apply(media),
+                Some(Line::Video { line, .. }) => line.apply(now, media),
                 None => *place = make(now, negotiated, media, this_slot, config, sip_host),
             }
         }

@@ -1,7 +1,7 @@
 //! One video line of a call: at most one picture out, one picture in.
 
 use std::collections::VecDeque;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -75,6 +75,8 @@ struct Sending {
     packetizer: Packetizer,
     history: History,
     gate: KeyFrameGate,
+    /// Where the last packet went.
+    to: Option<SocketAddr>,
     rate: VideoRate,
     sent: Sent,
     frames: u64,
@@ -119,6 +121,7 @@ impl VideoLine {
             packetizer: Packetizer::new(MAX_PAYLOAD, seed),
             history: History::new(HISTORY.0, HISTORY.1),
             gate: KeyFrameGate::default(),
+            to: None,
             rate: VideoRate::new(LIMITS),
             sent: Sent::default(),
             frames: 0,
@@ -149,13 +152,17 @@ impl VideoLine {
             receiving,
             sending,
         };
-        line.apply(media);
+        line.apply(now, media);
         Some(line)
     }
 
     /// A new agreement about a running line. The streams go on.
-    pub fn apply(&mut self, media: &NegotiatedMedia) {
+    pub fn apply(&mut self, now: Instant, media: &NegotiatedMedia) {
+        let before = self.path;
         self.path = self.path.again(media);
+        if self.path.has_moved(&before) {
+            self.session.expect_another(now);
+        }
         self.session.set_payload_types(line::receivable(media));
         if let Some(number) = PayloadType::new(media.codec.payload_type) {
             self.sending.stream.set_payload_type(number);
@@ -369,6 +376,9 @@ impl VideoLine {
                 &CsrcList::EMPTY,
             );
             let Some(datagram) = self.path.rtp(&packet) else { return };
+            if sending.to.replace(datagram.to).is_some_and(|before| before != datagram.to) && !key {
+                sending.gate.somebody_else();
+            }
             self.session.sent(now, &packet);
             sending.sent.packet(&packet);
             sending.history.push(now, packet);
@@ -453,6 +463,7 @@ impl Receiving {
     ) -> bool {
         if received.first || self.current != Some(received.ssrc) {
             self.current = Some(received.ssrc);
+            self.wish.somebody_else();
             self.assembler.reset();
             self.losses.reset();
             self.contributors.clear();

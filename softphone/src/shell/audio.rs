@@ -173,6 +173,9 @@ impl Worker {
             }
         }
         if let Some(playout) = &mut self.playout {
+            if heard.anew {
+                playout.expect_another();
+            }
             playout.insert(at, heard.codec, &heard.packet);
         }
     }

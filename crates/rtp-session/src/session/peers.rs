@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use crate::rtcp::SdesChunk;
 use crate::{Source, Ssrc};
 
+/// A source of which nothing came for so long has stopped: whoever sends speaks or shows something more often.
+const SILENT: Duration = Duration::from_millis(500);
+
 /// Remote sources at once.
 const MAX_SOURCES: usize = 32;
 /// SSRCs and CSRCs with a name at once.
@@ -38,6 +41,8 @@ impl Entry {
 pub(super) struct Peers {
     /// Few, and looked up for every packet: a scan beats a tree.
     sources: Vec<Entry>,
+    /// Signalling vouches for the next new source.
+    expected: bool,
     reporters: BTreeMap<Ssrc, Instant>,
     names: BTreeMap<Ssrc, (Instant, SdesChunk)>,
     /// Number of the last FIR command of (who asks, whose key frame).
@@ -77,12 +82,21 @@ impl Peers {
         let index = match self.position(ssrc) {
             Some(index) => index,
             None => {
-                let proven = self.valid_sources().next().is_some();
+                let proven = self.valid_sources().next().is_some() && !self.expected;
+                self.expected = false;
                 let probation = if proven { MIN_SEQUENTIAL } else { 0 };
                 self.add(now, Source::new(ssrc, clock_rate, probation), false)?
             }
         };
         self.sources.get_mut(index).map(|entry| &mut entry.source)
+    }
+
+    /// Somebody else is to send, or somebody who was there before: sources that are silent, as that one is by now, are
+    /// forgotten, so that what they send again is not counted from where they stopped.
+    pub(super) fn expect_another(&mut self, now: Instant) {
+        self.expected = true;
+        let silent = |entry: &Entry| now.saturating_duration_since(entry.last_heard());
+        self.sources.retain(|entry| silent(entry) < SILENT);
     }
 
     /// As [`Self::source_for`], for a stream of retransmissions: a packet we asked for has proved it.

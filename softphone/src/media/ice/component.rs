@@ -18,8 +18,9 @@ use crate::core::call::ice::IceTerms;
 /// Checks that are not answered: so many, growing further apart up to the interval of consent, last longer than
 /// consent does. The agent then does not give up a way before we do.
 const RETRANSMITS: usize = 12;
-/// The first of them is sent again after this; RFC 8445 §14.3 asks for 500 ms at least, browsers take less.
-const FIRST_RETRANSMIT: Duration = Duration::from_millis(250);
+/// The first of them is sent again after this; RFC 8445 §14.3 asks for 500 ms at least, browsers take less. It is often
+/// lost without any fault of the network: we check as soon as we have answered, before the peer has our answer.
+const FIRST_RETRANSMIT: Duration = Duration::from_millis(100);
 
 /// Something to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
