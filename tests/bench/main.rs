@@ -6,6 +6,7 @@
 mod audio;
 mod cpu;
 mod delay;
+mod direct;
 mod legs;
 mod signalling;
 mod video;
@@ -21,6 +22,12 @@ pub const BARS: &[(&str, f64)] = &[
     ("pcmu 1x100", 0.12),
     ("vp8 mesh 20", 7.4),
     ("added delay p99", 21.0),
+    ("sound, to direct: median", 100.0),
+    ("sound, to direct: worst", 300.0),
+    ("sound, to the mixer: median", 100.0),
+    ("sound, to the mixer: worst", 300.0),
+    ("picture, three switches: median", 400.0),
+    ("picture, three switches: worst", 1000.0),
     ("register", 66.0),
     ("call set-up", 1000.0),
 ];
@@ -29,7 +36,7 @@ fn main() -> ExitCode {
     let names: Vec<String> = std::env::args().skip(1).collect();
     if names.iter().any(|name| name.starts_with('-')) {
         println!(
-            "usage: bench [PART ...]     parts: audio, video, delay, signalling (default: all)"
+            "usage: bench [PART ...]     parts: audio, video, delay, direct, signalling (default: all)"
         );
         return ExitCode::from(2);
     }
@@ -45,10 +52,11 @@ fn main() -> ExitCode {
 type Part = fn(&Services) -> Result<()>;
 
 fn run(names: &[String]) -> Result<()> {
-    let parts: [(&str, Part); 4] = [
+    let parts: [(&str, Part); 5] = [
         ("audio", audio::run),
         ("video", video::run),
         ("delay", delay::run),
+        ("direct", direct::run),
         ("signalling", signalling::run),
     ];
     println!("{}", cpu::machine());
@@ -58,7 +66,8 @@ fn run(names: &[String]) -> Result<()> {
             // a fresh pair of services for each part: no part sees the leftovers of another
             let directory = PathBuf::from("target/bench").join(name);
             std::fs::create_dir_all(&directory)?;
-            let mut services = Services::start(&directory.canonicalize()?)?;
+            let mut services =
+                Services::start_meeting(&directory.canonicalize()?, "direct_again = 1")?;
             part(&services)?;
             services.registrar.terminate()?;
             services.mixer.terminate()?;

@@ -4,6 +4,7 @@
 #![allow(clippy::expect_used, clippy::panic, clippy::print_stdout, reason = "a test program")]
 
 mod codecs;
+mod direct;
 mod direct_call;
 mod failures;
 mod hearing;

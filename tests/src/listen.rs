@@ -43,6 +43,15 @@ impl Recording {
         Ok(Self { samples, rate })
     }
 
+    /// Its last seconds, without what comes after a moment before its end.
+    #[must_use]
+    pub fn last(&self, length: Duration, before_end: Duration) -> Self {
+        let count = |time: Duration| (time.as_secs_f64() * f64::from(self.rate)) as usize;
+        let end = self.samples.len().saturating_sub(count(before_end));
+        let samples = self.samples[end.saturating_sub(count(length))..end].to_vec();
+        Self { samples, rate: self.rate }
+    }
+
     /// Seconds of sound, silence included.
     pub fn seconds(&self) -> f64 {
         self.samples.len() as f64 / f64::from(self.rate)
@@ -83,6 +92,24 @@ impl Recording {
             missing: holes as f64 / span.len().max(1) as f64,
             longest_gap: Duration::from_millis(20 * longest as u64),
         }
+    }
+
+    /// The longest time without a tone between two moments so long before the end, in steps of 10 ms. What lies before
+    /// the tone is first heard is no silence.
+    #[must_use]
+    pub fn longest_silence(
+        &self,
+        hertz: f64,
+        floor: f64,
+        from: Duration,
+        to: Duration,
+    ) -> Duration {
+        let part = self.last(from.saturating_sub(to), to);
+        let levels = part.levels(hertz, part.rate as usize / 100);
+        let heard: Vec<bool> = levels.iter().map(|level| *level > floor).collect();
+        let first = heard.iter().position(|heard| *heard).unwrap_or(0);
+        let runs = heard[first..].split(|heard| *heard).map(<[bool]>::len);
+        Duration::from_millis(10 * runs.max().unwrap_or(0) as u64)
     }
 
     fn tone_levels(&self, hertz: f64) -> Vec<f64> {
@@ -209,6 +236,8 @@ mod tests {
         let mut recording = tone(440.0, 8000, 2);
         assert_eq!(recording.wholeness(440.0, -30.0).longest_gap, Duration::ZERO);
         recording.samples[8000..8800].fill(0.0);
+        let [from, to] = [1500, 200].map(Duration::from_millis);
+        assert_eq!(recording.longest_silence(440.0, -30.0, from, to), Duration::from_millis(100));
         recording.samples.resize(24_000, 0.0);
         let found = recording.wholeness(440.0, -30.0);
         assert_eq!((found.seconds, found.longest_gap), (2.0, Duration::from_millis(100)));

@@ -81,6 +81,13 @@ impl Services {
         Self::start_with(directory, address, Setup::default())
     }
 
+    /// As [`start`](Self::start), with these lines in the section of the registrar's configuration about conferences.
+    pub fn start_meeting(directory: &Path, conference: &str) -> Result<Self> {
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), ports::free()?);
+        let registrar = &format!("{conference}\n");
+        Self::start_with(directory, address, Setup { registrar, ..Setup::default() })
+    }
+
     /// On a host of a [laboratory](crate::lab), SIP at port 5060. These go into the configurations: for the
     /// mixer more sections, for the registrar more of `[conference]` and then more sections.
     pub fn start_in(host: &Host, directory: &Path, mixer: &str, registrar: &str) -> Result<Self> {
@@ -166,6 +173,11 @@ impl Services {
     /// The registrar's metrics page.
     pub fn registrar_metrics(&self) -> Result<String> {
         self.get(self.registrar_http, "/metrics")
+    }
+
+    /// The conferences as the registrar tells of them at `/api/v1/meetings`.
+    pub fn meetings(&self) -> Result<serde_json::Value> {
+        Ok(serde_json::from_str(&self.get(self.registrar_http, "/api/v1/meetings")?)?)
     }
 
     /// The mixer's metrics page.
