@@ -13,6 +13,8 @@ mod link;
 mod media;
 mod mixer;
 mod phone;
+mod picture;
+mod sight;
 mod world;
 
 mod scenario_cancel;

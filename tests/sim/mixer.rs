@@ -333,7 +333,9 @@ impl Mixer {
             MixerRequest::Control { leg, muted, lobby } => {
                 conference.control(now, &leg.leg, *muted, *lobby).map(|()| None)
             }
-            MixerRequest::Park { leg, parked } => conference.park(&leg.leg, *parked).map(|()| None),
+            MixerRequest::Park { leg, parked } => {
+                conference.park(now, &leg.leg, *parked).map(|()| None)
+            }
             MixerRequest::Play { leg, prompts } => {
                 conference.play(&leg.leg, prompts).map(|()| None)
             }

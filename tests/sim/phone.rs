@@ -8,8 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use conference_info::ConferenceInfo;
 use rtp_session::NtpClock;
-use sdp::negotiate::{self, LocalTransport, OfferLine};
-use sdp::{DialogSdp, Direction, MediaKind};
+use sdp::{DialogSdp, Direction};
 use sip_stack::auth::Credentials;
 use sip_stack::endpoint::{
     Alive, Answer, Body, CallId, ClientTransactionId, EndReason, Endpoint, EndpointConfig, Event,
@@ -19,10 +18,11 @@ use sip_stack::flow::{Flow, Target, Transport};
 use sip_stack::message::cpim::Cpim;
 use sip_stack::message::{Host, Method, NameAddr, Request, Response, Uri};
 
-use crate::call::{Call, Changes, Stage, Way, capabilities, description};
+use crate::call::{Call, Changes, Stage, Way, description, first_offer};
 use crate::clock::{Chance, secs};
 use crate::link::Packet;
 use crate::media::{Media, tone_frame};
+use crate::picture::Picture;
 
 /// The INFO package in which a client tells whether media come from the other of two.
 const PACKAGE: &str = "parley-media-path";
@@ -88,6 +88,8 @@ pub struct Phone {
     pub reports: bool,
     /// It refuses whatever the focus wants to change.
     pub stubborn: bool,
+    /// It has a camera and a screen; counts for the next call.
+    pub camera: bool,
     endpoint: Endpoint,
     server: SocketAddr,
     password: Option<String>,
@@ -143,6 +145,7 @@ impl Phone {
             lists: Vec::new(),
             reports: false,
             stubborn: false,
+            camera: false,
             saying: BTreeMap::new(),
             out: Vec::new(),
         }
@@ -166,7 +169,22 @@ impl Phone {
         DialogSdp::new(self.name, self.chance.below(1 << 40), self.address.ip())
     }
 
-    fn new_call(&self, now: Instant, id: CallId, sdp: DialogSdp, media: Media) -> Call {
+    /// What a call is made of.
+    fn new_session(&mut self, now: Instant) -> (Media, DialogSdp, Option<Picture>) {
+        let (media, sdp) = (self.new_media(now), self.new_sdp());
+        let picture = self.camera.then(|| {
+            let seed = self.chance.next();
+            Picture::new(now, self.new_address(), self.name, self.clock, seed)
+        });
+        (media, sdp, picture)
+    }
+
+    fn new_call(
+        &self,
+        now: Instant,
+        id: CallId,
+        (media, sdp, picture): (Media, DialogSdp, Option<Picture>),
+    ) -> Call {
         let pick_up = match self.manners {
             Manners::Answers(after) => Some(now + after),
             _ => None,
@@ -177,8 +195,9 @@ impl Phone {
             sdp,
             offer: None,
             offered: None,
-            line: None,
+            lines: Vec::new(),
             media,
+            picture,
             wanted: Direction::SendRecv,
             pick_up,
             again: None,
@@ -188,10 +207,14 @@ impl Phone {
         }
     }
 
-    fn new_media(&mut self, now: Instant) -> Media {
-        let local = SocketAddr::new(self.address.ip(), self.next_port);
+    /// A pair of ports, by its first.
+    fn new_address(&mut self) -> SocketAddr {
         self.next_port += 2;
-        let seed = self.chance.next();
+        SocketAddr::new(self.address.ip(), self.next_port - 2)
+    }
+
+    fn new_media(&mut self, now: Instant) -> Media {
+        let (local, seed) = (self.new_address(), self.chance.next());
         Media::new(now, local, self.name, self.clock, self.tone.clone(), seed)
     }
 
@@ -228,12 +251,8 @@ impl Phone {
     fn invite(&mut self, now: Instant, user: &str, offers: bool) {
         assert!(self.call.is_none(), "{} is in a call already", self.name);
         user.clone_into(&mut self.dialled);
-        let (media, mut sdp) = (self.new_media(now), self.new_sdp());
-        let offer = offers.then(|| {
-            let local = LocalTransport::pair(media.local());
-            let line = OfferLine::new(MediaKind::Audio, Direction::SendRecv, local);
-            sdp.fit(&negotiate::offer(&[line], &capabilities()))
-        });
+        let (media, mut sdp, picture) = self.new_session(now);
+        let offer = offers.then(|| first_offer(&mut sdp, &media, picture.as_ref()));
         let body = offer.as_ref().map(|offer| Body::sdp(offer.to_string()));
         let mut invite = Invite::new(self.uri_of(user), self.from(), body);
         invite.credentials = self.credentials();
@@ -241,7 +260,7 @@ impl Phone {
             invite.headers.push(("Recv-Info".to_owned(), PACKAGE.to_owned()));
         }
         let id = self.endpoint.invite(now, invite).expect("room for a call");
-        let call = self.new_call(now, id, sdp, media);
+        let call = self.new_call(now, id, (media, sdp, picture));
         self.call = Some(Call { stage: Stage::Dialling, pick_up: None, offer, ..call });
         self.drain(now);
     }
@@ -273,11 +292,9 @@ impl Phone {
     /// Makes the offer that is wanted, if it can be made now.
     fn offer_again(&mut self, now: Instant) {
         let Some(call) = &mut self.call else { return };
-        let (Some(way), Some(line)) = (call.again, &call.line) else { return };
-        let local = LocalTransport::pair(call.media.local());
-        let again = OfferLine::again(line, Some(local)).with_direction(call.wanted);
+        let Some(way) = call.again.filter(|_| !call.lines.is_empty()) else { return };
         let mut sdp = call.sdp.clone();
-        let offer = sdp.fit(&negotiate::offer(&[again], &capabilities()));
+        let offer = sdp.fit(&call.offer_again(call.wanted));
         let body = Body::sdp(offer.to_string());
         let updates = way == Way::Update && self.endpoint.peer_allows(call.id, &Method::Update);
         let sent = match way {
@@ -347,8 +364,9 @@ impl Phone {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let call = self.call.as_ref();
         let media = call.and_then(|call| call.media.poll_timeout());
+        let picture = call.and_then(|call| call.picture.as_ref()?.poll_timeout());
         let pick_up = call.and_then(|call| call.pick_up);
-        [self.endpoint.poll_timeout(), media, pick_up].into_iter().flatten().min()
+        [self.endpoint.poll_timeout(), media, picture, pick_up].into_iter().flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
@@ -356,6 +374,9 @@ impl Phone {
         self.drain(now);
         let Some(call) = &mut self.call else { return };
         call.media.handle_timeout(now, &mut self.out);
+        if let Some(picture) = &mut call.picture {
+            picture.handle_timeout(now, &mut self.out);
+        }
         if call.pick_up.take_if(|at| *at <= now).is_some() {
             self.answer(now);
             self.drain(now);
@@ -371,6 +392,10 @@ impl Phone {
             if let Some(call) = self.call.as_mut().filter(ours) {
                 call.media.handle_datagram(now, &packet.bytes);
                 self.report(now, packet.from);
+            } else if let Some(picture) = self.call.as_mut().and_then(|call| call.picture.as_mut())
+                && picture.owns(packet.to.port())
+            {
+                picture.handle_datagram(now, &packet.bytes);
             }
             return;
         }
@@ -519,9 +544,9 @@ impl Phone {
         }
         let _ = self.endpoint.ring(now, id, 180, Answer::default());
         self.dialled.clear();
-        let (media, sdp) = (self.new_media(now), self.new_sdp());
         let offered = description(&request.body);
-        self.call = Some(Call { offered, ..self.new_call(now, id, sdp, media) });
+        let session = self.new_session(now);
+        self.call = Some(Call { offered, ..self.new_call(now, id, session) });
     }
 
     /// Picks up.
@@ -532,9 +557,7 @@ impl Phone {
         let body = match call.offered.take() {
             Some(offer) => call.answer_offer(now, &offer),
             None => {
-                let local = LocalTransport::pair(call.media.local());
-                let line = OfferLine::new(MediaKind::Audio, Direction::SendRecv, local);
-                let offer = call.sdp.fit(&negotiate::offer(&[line], &capabilities()));
+                let offer = call.first_offer();
                 Some(call.offer.insert(offer).to_string())
             }
         };
@@ -556,10 +579,8 @@ impl Phone {
         let body = match description(&request.body) {
             Some(offer) => call.answer_offer(now, &offer),
             None => {
-                let local = LocalTransport::pair(call.media.local());
-                let line = call.line.as_ref().map(|line| OfferLine::again(line, Some(local)));
-                let lines: Vec<OfferLine> = line.into_iter().collect();
-                let offer = call.sdp.fit(&negotiate::offer(&lines, &capabilities()));
+                let again = call.offer_again(Direction::SendRecv);
+                let offer = call.sdp.fit(&again);
                 Some(call.offer.insert(offer).to_string())
             }
         };

@@ -7,6 +7,7 @@ use sdp::Direction;
 use sip_registrar::{Act, Actor, ConferenceName, MeetingWish, PathPolicy, Whom};
 use sip_stack::endpoint::EndReason;
 
+use crate::call::Way;
 use crate::clock::{Chance, millis, secs};
 use crate::link::Quality;
 use crate::phone::Outcome;
@@ -48,16 +49,38 @@ fn wait(world: &mut World, mode: &str, legs: usize, limit: Duration) {
 
 /// Two in a conference that talk directly.
 fn direct(seed: u64, quality: Quality) -> World {
-    let mut world = world(seed, quality);
+    in_direct(world(seed, quality))
+}
+
+/// The same, and they see each other.
+fn direct_with_cameras(seed: u64, quality: Quality) -> World {
+    in_direct(with_cameras(world(seed, quality)))
+}
+
+fn with_cameras(mut world: World) -> World {
+    world.let_see(&["ann", "ben", "cleo", "dan"]);
+    world
+}
+
+fn in_direct(mut world: World) -> World {
     world.gather(&TWO, "weekly");
     wait(&mut world, "direct", 0, secs(10));
     world
 }
 
+/// Once the network was good for four seconds, each of these sees another.
+fn see_in_peace(world: &mut World, quality: Quality, people: &[&str]) {
+    world.set_quality(Quality::GOOD);
+    world.run(secs(4));
+    world.assert_all_see_somebody(people);
+    world.set_quality(quality);
+}
+
 #[test]
 fn two_talk_directly_and_the_mixer_has_nothing_of_them() {
-    let mut world = direct(1, Quality::GOOD);
+    let mut world = direct_with_cameras(1, Quality::GOOD);
     world.assert_all_hear_each_other(&TWO);
+    world.assert_all_see_somebody(&TWO);
     assert_eq!(world.mixer.open_ports(), 0);
     assert_eq!(world.counters().direct, 1);
     assert_eq!(world.counters().members, 2, "the focus knows all the same who is there");
@@ -67,16 +90,18 @@ fn two_talk_directly_and_the_mixer_has_nothing_of_them() {
 #[test]
 fn a_third_brings_all_to_the_mixer_and_two_go_back() {
     for (seed, quality) in [(2, Quality::GOOD), (3, Quality::BAD), (4, Quality::BAD)] {
-        let mut world = direct(seed, quality);
+        let mut world = direct_with_cameras(seed, quality);
         world.dial("cleo", "weekly");
         wait(&mut world, "mixer", 3, secs(10));
         world.run(secs(4));
         world.assert_all_hear_each_other(&THREE);
+        see_in_peace(&mut world, quality, &THREE);
         world.hang_up("ann");
         world.run(secs(6));
         assert_eq!(world.mode("weekly").0, "mixer", "who comes and goes does not make it flap");
         wait(&mut world, "direct", 0, secs(20));
         world.assert_all_hear_each_other(&["ben", "cleo"]);
+        see_in_peace(&mut world, quality, &["ben", "cleo"]);
         for name in ["ben", "cleo"] {
             assert!(world.talks(name), "{}", world.ladder);
         }
@@ -220,11 +245,47 @@ fn two_who_are_gone_at_once_are_noticed() {
     world.assert_nothing_is_left();
 }
 
+#[test]
+fn pictures_go_on_however_the_session_is_changed() {
+    for (seed, way) in [(36, Way::Reinvite), (37, Way::ReinviteWithoutOffer), (38, Way::Update)] {
+        let mut world = with_cameras(world(seed, Quality::GOOD));
+        // The mixer offers, and the answer comes in the ACK.
+        world.act("ann", |phone, now| phone.dial_without_offer(now, "weekly"));
+        world.run(secs(2));
+        world.gather(&["ben"], "weekly");
+        world.run(secs(15));
+        world.assert_all_see_somebody(&TWO);
+        world.act("ann", |phone, now| phone.change_by(now, Direction::SendRecv, way));
+        world.run(secs(5));
+        world.assert_all_hear_each_other(&TWO);
+        world.assert_all_see_somebody(&TWO);
+        world.assert_nothing_is_left();
+    }
+}
+
+/// Who has no camera refuses the line, and the voices go directly all the same.
+#[test]
+fn one_camera_of_two_is_no_trouble() {
+    for owner in TWO {
+        let mut world = world(39, Quality::GOOD);
+        world.let_see(&[owner]);
+        let mut world = in_direct(world);
+        world.assert_all_hear_each_other(&TWO);
+        world.let_see(&["cleo"]);
+        world.dial("cleo", "weekly");
+        wait(&mut world, "mixer", 3, secs(10));
+        world.run(secs(4));
+        world.assert_all_hear_each_other(&THREE);
+        world.assert_all_see_somebody(&[owner, "cleo"]);
+        world.assert_nothing_is_left();
+    }
+}
+
 /// Whatever happens, and whenever in the switch.
 #[test]
 fn the_middle_of_a_switch_can_be_anywhere() {
     for seed in 40..100 {
-        let mut world = world(seed, Quality::BAD);
+        let mut world = with_cameras(world(seed, Quality::BAD));
         let mut chance = Chance::new(seed);
         world.gather(&TWO, "weekly");
         // The switch begins after a second, and takes some hundred milliseconds.
@@ -240,16 +301,17 @@ fn the_middle_of_a_switch_can_be_anywhere() {
         let expected = [3, 1, 1, 2][seed as usize % 4];
         assert_eq!(inside.len(), expected, "seed {seed}\n{}", world.ladder);
         world.assert_all_hear_each_other(&inside);
+        see_in_peace(&mut world, Quality::BAD, &inside);
         world.assert_nothing_is_left();
     }
 }
 
 /// Two hundred stories of people who come and go.
 #[test]
-fn nobody_is_cut_off_or_deaf_whoever_comes_and_goes() {
+fn nobody_is_cut_off_or_deaf_or_blind_whoever_comes_and_goes() {
     let mut went_direct = 0;
     for seed in 1000..1200 {
-        let mut world = world(seed, Quality::BAD);
+        let mut world = with_cameras(world(seed, Quality::BAD));
         let mut chance = Chance::new(seed);
         let people = ["ann", "ben", "cleo", "dan"];
         for _ in 0..8 {
@@ -275,6 +337,7 @@ fn nobody_is_cut_off_or_deaf_whoever_comes_and_goes() {
         world.set_quality(Quality::GOOD);
         world.run(secs(4));
         world.assert_all_hear_each_other(&inside);
+        world.assert_all_see_somebody(&inside);
         world.assert_nothing_is_left();
     }
     assert!(went_direct > 100, "only {went_direct} switches");

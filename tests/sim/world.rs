@@ -120,6 +120,11 @@ impl World {
         self.phones.insert(name, Phone::new(setup));
     }
 
+    /// What time it is.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
     /// Time since the world began.
     pub fn elapsed(&self) -> Duration {
         self.clock.elapsed()

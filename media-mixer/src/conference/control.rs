@@ -47,16 +47,17 @@ impl Conference {
     }
 
     /// Sends a leg nothing from now on, neither media nor reports, or goes on with it. What comes from it counts as before,
-    /// and its ports stay open.
+    /// and its ports stay open. It watches nobody meanwhile, and is shown somebody afterwards from the next key frame on.
     ///
     /// # Errors
     /// [`MixerError::NotFound`].
-    pub fn park(&mut self, leg: &str, parked: bool) -> Result<(), MixerError> {
+    pub fn park(&mut self, now: Instant, leg: &str, parked: bool) -> Result<(), MixerError> {
         let (id, _) = self.find(leg)?;
         let state = self.legs.get_mut(&id).ok_or(MixerError::NotFound)?;
         for (_, line) in state.live_mut() {
             line.transport.park(parked);
         }
+        self.video.arrange(now, None, &mut self.legs, &mut self.out);
         Ok(())
     }
 

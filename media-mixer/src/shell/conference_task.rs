@@ -267,7 +267,7 @@ impl Task {
             }
             Command::Park { leg, parked, reply } => {
                 debug!(conference = self.name, leg, parked, "park");
-                let _ = reply.send(self.conference.park(&leg, parked));
+                let _ = reply.send(self.conference.park(now, &leg, parked));
             }
             Command::Play { leg, prompts, reply } => {
                 let _ = reply.send(self.conference.play(&leg, &prompts));

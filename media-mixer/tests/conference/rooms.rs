@@ -260,7 +260,7 @@ fn muted_before_the_first_packet_and_through_a_new_offer() {
 fn a_parked_leg_is_sent_nothing_and_goes_on_where_it_was() {
     let mut world = meeting([Pcmu, Opus, G722]);
     listen(&mut world);
-    world.conference.park("p1", true).unwrap();
+    world.conference.park(world.now, "p1", true).unwrap();
     world.run(Duration::from_millis(100));
     let sent = |world: &World| {
         let stats = world.conference.stats();
@@ -272,8 +272,25 @@ fn a_parked_leg_is_sent_nothing_and_goes_on_where_it_was() {
     assert_eq!(sent(&world), before);
     assert!(hears(&mut world, "p2", 1), "it is heard all the same");
     assert!(!hears(&mut world, "p1", 2));
-    world.conference.park("p1", false).unwrap();
+    world.conference.park(world.now, "p1", false).unwrap();
     listen(&mut world);
     assert!(hears(&mut world, "p1", 2) && hears(&mut world, "p1", 3));
-    assert_eq!(world.conference.park("nobody", true), Err(MixerError::NotFound));
+    assert_eq!(world.conference.park(world.now, "nobody", true), Err(MixerError::NotFound));
+}
+
+#[test]
+fn a_leg_that_was_parked_when_a_camera_came_sees_it_afterwards() {
+    let mut world = World::new();
+    let mut watcher = Phone::new("p1", 1, Pcmu, 0.0).with_video(0);
+    watcher.camera_on = false;
+    world.join(watcher).unwrap();
+    world.conference.park(world.now, "p1", true).unwrap();
+    world.join(Phone::new("p2", 2, Pcmu, 0.0).with_video(0)).unwrap();
+    world.run(Duration::from_millis(500));
+    assert!(world.phone("p1").got.is_empty());
+    world.conference.park(world.now, "p1", false).unwrap();
+    world.run(SECOND);
+    let port = world.phone("p1").lines[1];
+    let pictures = world.phone("p1").got.iter().filter(|got| got.line == port).count();
+    assert!(pictures > 20, "{pictures}");
 }
