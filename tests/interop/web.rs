@@ -14,7 +14,8 @@ const NAME: &str = "<img src=x onerror=document.title=1>";
 #[test]
 fn the_page_shows_and_steers_a_meeting() {
     let directory = scratch("web").expect("a directory");
-    let services = Services::start(&directory).expect("services");
+    // Levels and streams are the mixer's to tell.
+    let services = Services::start_meeting(&directory, "media_path = \"mixed\"").expect("services");
     let uri = services.conference("page");
     let join = |name: &str| {
         let arguments =
