@@ -206,7 +206,9 @@ mod tests {
         let mut two = found();
         two.members[0].direct = true;
         let direct = Report::new(two, Err(MixerError::NotFound)).to_text();
-        assert!(!direct.contains("the mixer"), "it has nothing to tell: {direct}");
+        for nothing in ["the mixer tells", "the mixer knows"] {
+            assert!(!direct.contains(nothing), "it has nothing to tell: {direct}");
+        }
         let silent = Report::new(found(), Err(MixerError::NotFound)).to_text();
         assert!(silent.contains("the mixer tells nothing: no such conference"), "{silent}");
     }
