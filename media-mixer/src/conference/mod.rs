@@ -136,7 +136,10 @@ impl Conference {
         let Some(leg) = self.legs.get_mut(&at.leg) else { return };
         let Some(line) = leg.line_mut(at.line) else { return };
         let ours = (line.transport.ssrc(), line.transport.rtx_ssrc());
+        let could_send = line.transport.may_send();
         let incoming = line.transport.handle(now, from, bytes, rtcp);
+        // With ICE it is known only now where its pictures may be sent to: until then it was shown nobody.
+        let opened = !could_send && line.transport.may_send() && line.video().is_some();
         if (line.transport.ssrc(), line.transport.rtx_ssrc()) != ours {
             line.change_ssrc();
         }
@@ -169,6 +172,9 @@ impl Conference {
                 }
                 Medium::Video(_) => self.handle_picture(now, at, &packet, &received),
             },
+        }
+        if opened {
+            self.video.arrange(now, None, &mut self.legs, &mut self.out);
         }
         if let Some(leg) = self.legs.get_mut(&at.leg) {
             leg.last_heard = leg.last_heard.max(now);

@@ -13,10 +13,10 @@ use media_mixer::{Addresses, Datagram, Family, NewLeg, PortNeed, Settings};
 use sdp::SessionDescription;
 use sdp::negotiate::{Capabilities, LocalTransport, RemoteIce, accept, answer};
 
-use crate::phone::Phone;
+use crate::phone::{Phone, TILE};
 use crate::world::{World, settings};
 
-/// A phone with one audio line, and ICE on it.
+/// A phone with ICE on its last line.
 struct Ice {
     agent: IceAgent,
     /// What the phone believes to be its address.
@@ -32,7 +32,7 @@ struct Ice {
 
 impl Ice {
     fn new(phone: &Phone, ufrag: &str) -> Self {
-        let host = phone.line_address(0);
+        let host = phone.line_address(phone.video.len());
         let pass = format!("{ufrag}-secret-of-22-characters").replace('-', "x");
         let mut agent = IceAgent::new(IceCreds { ufrag: ufrag.to_owned(), pass });
         agent.set_controlling(true);
@@ -120,10 +120,10 @@ impl Ice {
     }
 }
 
-/// The mixer's side of ICE on the first line of its answer to this offer.
+/// The mixer's side of ICE on the last line of its answer to this offer.
 fn remote_ice(offer: &str, answer: &str) -> Option<RemoteIce> {
     let parse = |text: &str| SessionDescription::parse(text).unwrap();
-    accept(&parse(offer), &parse(answer)).unwrap().remove(0).media.unwrap().ice
+    accept(&parse(offer), &parse(answer)).unwrap().pop().unwrap().media.unwrap().ice
 }
 
 fn join(world: &mut World, mut phone: Phone, ice: &mut Ice) -> String {
@@ -371,4 +371,18 @@ fn the_family_is_the_first_of_ours_that_the_member_has_a_candidate_of() {
     assert_eq!(family(&(ann.offer() + &ice.lines())), Family::V6);
     assert_eq!(family(&(ann.offer() + &ice.lines() + both)), Family::V4);
     assert_eq!(family(&(ann.offer() + both)), Family::V6, "no ICE without credentials");
+}
+
+/// Where its pictures may be sent to is known with its first check only, and nothing else happens then.
+#[test]
+fn who_has_no_camera_sees_the_others_once_its_check_has_come() {
+    let mut world = World::new();
+    world.join(Phone::new("bob", 2, Opus, 610.0).with_video(0)).unwrap();
+    let mut ann = Phone::new("ann", 1, Opus, 400.0);
+    ann.video = vec![TILE];
+    let mut ice = Ice::new(&ann, "annX");
+    join(&mut world, ann, &mut ice);
+    world.run(Duration::from_millis(500));
+    ice.run(&mut world, "ann", Duration::from_secs(2));
+    assert!(!world.phone("ann").pictures(1).is_empty());
 }
