@@ -15,11 +15,11 @@ impl Registrar {
         let Some(focus) = self.directory.look_mut(name) else { return };
         let verdict = focus.direct_pair();
         focus.path.note_pair(now, verdict.ok());
-        focus.path.due = None;
+        let due = focus.path.due.take();
         match (&mut focus.path.state, verdict) {
             (PathState::Mixed, Ok(pair)) => self.consider_direct(now, name, pair),
             (PathState::Mixed, Err(why)) => {
-                focus.path.unsettled |= focus.present() > 2;
+                focus.path.unsettled = focus.path.unsettled || focus.present() > 2;
                 focus.path.why = why;
             }
             (PathState::Asking { pair, aborted }, verdict) => {
@@ -42,7 +42,10 @@ impl Registrar {
             }
             (PathState::Returning, _) => self.go_on_returning(now, name),
         }
-        self.revise(now, name);
+        // This is asked after every message: what else depends on it is not looked at for nothing.
+        if self.directory.get(name).is_some_and(|focus| focus.path.due != due) {
+            self.revise(now, name);
+        }
     }
 
     /// Two could talk directly: begins once it is quiet.
@@ -96,13 +99,18 @@ impl Registrar {
 
     /// The direct way does not work, or not any more.
     pub(super) fn direct_failed(&mut self, now: Instant, name: &ConferenceName, why: &'static str) {
+        self.note_failure(name, why);
+        self.leave_direct(now, name, why);
+    }
+
+    /// The direct way was refused, or does not work, with the two it is about now.
+    pub(super) fn note_failure(&mut self, name: &ConferenceName, why: &'static str) {
         let Some(focus) = self.directory.look_mut(name) else { return };
-        if let Some(pair) = focus.path.state.pair() {
-            focus.path.failed(pair);
-        }
+        let Some(pair) = focus.path.state.pair() else { return };
+        focus.path.failed(pair);
+        focus.path.why = why;
         self.counters.direct_failures += 1;
         tracing::info!(conference = %name, why, "the direct way does not work");
-        self.leave_direct(now, name, why);
     }
 
     /// Media go directly now, or through the mixer: tells and notes it.

@@ -84,18 +84,15 @@ impl Registrar {
     }
 
     fn first_has_failed(&mut self, now: Instant, name: &ConferenceName, why: &'static str) {
+        self.note_failure(name, why);
         let Some(focus) = self.directory.look_mut(name) else { return };
         let Some(pair) = focus.path.state.pair() else { return };
-        focus.path.failed(pair);
         focus.path.state = PathState::Mixed;
         focus.path.unsettled = true;
         focus.path.not_before = now + self.settings.direct_again;
-        focus.path.why = why;
         if let Some(member) = focus.member_mut(pair[0]) {
             member.session = Session::Stable;
         }
-        self.counters.direct_failures += 1;
-        tracing::info!(conference = %name, why, "the direct way was refused");
     }
 
     fn first_has_offered(
@@ -109,11 +106,13 @@ impl Registrar {
         let PathState::Asking { pair, aborted } = focus.path.state else { return };
         let stable = focus.member(pair[1]).is_some_and(|m| m.session == Session::Stable);
         let own = focus.member(pair[0]).is_some_and(|m| m.may_be_at(&offer));
-        if !own {
-            focus.path.failed(pair);
-        }
         if aborted || !stable || !own {
-            focus.path.state = PathState::Returning;
+            if !own {
+                self.note_failure(name, "a client names a place that is not its own");
+            }
+            if let Some(focus) = self.directory.look_mut(name) {
+                focus.path.state = PathState::Returning;
+            }
             self.owe(now, pair[0], offer);
             return;
         }
@@ -176,9 +175,11 @@ impl Registrar {
         let answer = answer.filter(|answer| usable(answer) && !aborted);
         let Some(mut answer) = answer else {
             if !aborted {
-                focus.path.failed(pair);
+                self.note_failure(name, "a client does not take the other's offer as it is");
             }
-            focus.path.state = PathState::Returning;
+            if let Some(focus) = self.directory.look_mut(name) {
+                focus.path.state = PathState::Returning;
+            }
             self.owe(now, pair[0], *offer);
             self.begin_return(now, pair[1]);
             return;
@@ -217,29 +218,35 @@ impl Registrar {
 
     /// Both stay at the mixer: what the first has offered is answered from there.
     fn second_has_failed(&mut self, now: Instant, name: &ConferenceName, why: &'static str) {
-        let Some(focus) = self.directory.look_mut(name) else { return };
-        let PathState::Offering { pair, offer, .. } = &focus.path.state else { return };
-        let (pair, offer) = (*pair, offer.clone());
-        focus.path.failed(pair);
-        focus.path.state = PathState::Returning;
-        focus.path.why = why;
-        if let Some(member) = focus.member_mut(pair[1]) {
+        let Some((pair, offer)) = self.give_up_offering(name, why) else { return };
+        if let Some(member) = self.member_mut(pair[1]) {
             member.session = Session::Stable;
         }
-        self.counters.direct_failures += 1;
-        tracing::info!(conference = %name, why, "the direct way was refused");
-        self.owe(now, pair[0], *offer);
+        self.owe(now, pair[0], offer);
+    }
+
+    /// The second has not taken the first's offer, which is still to be answered: whose, and which.
+    fn give_up_offering(
+        &mut self,
+        name: &ConferenceName,
+        why: &'static str,
+    ) -> Option<([CallId; 2], SessionDescription)> {
+        self.note_failure(name, why);
+        let focus = self.directory.look_mut(name)?;
+        match std::mem::replace(&mut focus.path.state, PathState::Returning) {
+            PathState::Offering { pair, offer, .. } => Some((pair, *offer)),
+            other => {
+                focus.path.state = other;
+                None
+            }
+        }
     }
 
     /// The second does not answer. The first waits for its ACK, and is not let wait.
     pub(super) fn second_is_silent(&mut self, now: Instant, name: &ConferenceName) {
-        let Some(focus) = self.directory.look_mut(name) else { return };
-        let PathState::Offering { pair, offer, .. } = &focus.path.state else { return };
-        let (pair, offer) = (*pair, offer.clone());
-        focus.path.failed(pair);
-        focus.path.state = PathState::Returning;
-        self.counters.direct_failures += 1;
-        self.owe(now, pair[0], *offer);
+        let given_up = self.give_up_offering(name, "a client does not answer the other's offer");
+        let Some((pair, offer)) = given_up else { return };
+        self.owe(now, pair[0], offer);
         self.set_return(pair[1], Return::Settling);
         self.conference_changed(name);
     }
